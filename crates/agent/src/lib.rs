@@ -1,0 +1,3 @@
+//! The parts of `muster-agent` that tests and fuzz targets reach.
+
+pub mod gather;
