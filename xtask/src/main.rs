@@ -1,1 +1,38 @@
-fn main() {}
+//! The project's own commands, run as `cargo xtask COMMAND`.
+
+mod setup;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+/// The command line of `cargo xtask`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Muster's own commands",
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One command; each is a file beside this one.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install the Debian packages that building, testing and the lab need.
+    Setup,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Setup => setup::ensure_packages(setup::LAB),
+    }
+}
+
+/// The top folder of the repository.
+pub(crate) fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
