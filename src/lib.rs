@@ -1,1 +1,9 @@
-//! placeholder
+//! Muster: the CMDB that boots your servers.
+//!
+//! Rooms from top to bottom (`cargo xtask layers` keeps the arrows pointing down):
+//! `cli` · `app`, `config`, `telemetry` · `net`, `http` · `discovery`, `auth` · `store` · `inventory`, `ipam`, `boot`.
+//! `docs/ARCHITECTURE.md` walks through them.
+
+pub mod boot;
+pub mod inventory;
+pub mod ipam;
