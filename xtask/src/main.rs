@@ -1,5 +1,6 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
+mod layers;
 mod setup;
 
 use std::path::{Path, PathBuf};
@@ -21,12 +22,15 @@ struct Arguments {
 /// One command; each is a file beside this one.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Check that uses between rooms go downwards, and what each crate depends on.
+    Layers,
     /// Install the Debian packages that building, testing and the lab need.
     Setup,
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
+        Command::Layers => layers::run(&repository()),
         Command::Setup => setup::ensure_packages(setup::LAB),
     }
 }
