@@ -5,5 +5,7 @@
 //! `docs/ARCHITECTURE.md` walks through them.
 
 pub mod boot;
+pub mod discovery;
 pub mod inventory;
 pub mod ipam;
+pub mod render;

@@ -1,0 +1,232 @@
+//! Loaders and the collection image: read once, shared by every client, read again when the file changes.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+/// Larger files do not belong among loaders and kernels: they would fill the memory that all clients share.
+const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Why a boot file cannot be given.
+#[derive(Debug, thiserror::Error)]
+pub enum FileFault {
+    /// The name is not a plain file name.
+    #[error("`{0}` is not a plain file name: letters, digits, dot, dash and underscore only")]
+    BadName(String),
+    /// There is no such file.
+    #[error("{path} does not exist")]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A link leads out of the folder.
+    #[error("{path} leads out of its folder")]
+    Outside {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Larger than what is kept in memory.
+    #[error("{path} has {bytes} bytes, more than the {MAX_FILE_BYTES} that are kept in memory")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// It exists but cannot be read.
+    #[error("{path} cannot be read")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// One file in memory.
+#[derive(Debug, Clone)]
+pub struct BootFile {
+    /// The content; clones share it.
+    pub bytes: Bytes,
+    /// Strong validator for HTTP (RFC 9110 §8.8.3), with its quotes.
+    pub etag: Arc<str>,
+}
+
+#[derive(Debug)]
+struct Cached {
+    modified: Option<SystemTime>,
+    file: BootFile,
+}
+
+/// The loader folder and the image folder.
+#[derive(Debug)]
+pub struct BootFiles {
+    loaders: PathBuf,
+    image: PathBuf,
+    cache: Mutex<HashMap<PathBuf, Cached>>,
+}
+
+impl BootFiles {
+    /// Nothing is read before it is asked for.
+    #[must_use]
+    pub fn new(loaders: PathBuf, image: PathBuf) -> Self {
+        Self {
+            loaders,
+            image,
+            cache: Mutex::default(),
+        }
+    }
+
+    /// A boot loader such as `snponly.efi`.
+    ///
+    /// # Errors
+    /// When the name is no plain file name, or the file is missing, outside, too large or unreadable.
+    pub fn loader(&self, name: &str) -> Result<BootFile, FileFault> {
+        self.get(&self.loaders, name)
+    }
+
+    /// A part of the collection image: `vmlinuz` or `initrd`.
+    ///
+    /// # Errors
+    /// As for [`Self::loader`].
+    pub fn image(&self, name: &str) -> Result<BootFile, FileFault> {
+        self.get(&self.image, name)
+    }
+
+    /// True when the loader is there.
+    #[must_use]
+    pub fn has_loader(&self, name: &str) -> bool {
+        is_plain_name(name) && self.loaders.join(name).is_file()
+    }
+
+    /// True when kernel and initramfs are there.
+    #[must_use]
+    pub fn has_image(&self) -> bool {
+        ["vmlinuz", "initrd"].iter().all(|name| self.image.join(name).is_file())
+    }
+
+    /// Blocks on the disk the first time and after a change, so call it where blocking is allowed.
+    fn get(&self, root: &Path, name: &str) -> Result<BootFile, FileFault> {
+        if !is_plain_name(name) {
+            return Err(FileFault::BadName(name.chars().take(128).collect()));
+        }
+        let path = root.join(name);
+        let meta = fs::metadata(&path).map_err(|source| unreadable(&path, source))?;
+        if !meta.is_file() {
+            return Err(FileFault::Missing { path });
+        }
+        let modified = meta.modified().ok();
+        if let Some(file) = self.cached(&path, modified, meta.len()) {
+            return Ok(file);
+        }
+        if meta.len() > MAX_FILE_BYTES {
+            return Err(FileFault::TooLarge {
+                path,
+                bytes: meta.len(),
+            });
+        }
+        if !stays_inside(root, &path) {
+            return Err(FileFault::Outside { path });
+        }
+        let content = fs::read(&path).map_err(|source| unreadable(&path, source))?;
+        let digest = hex::encode(Sha256::digest(&content));
+        let file = BootFile {
+            etag: format!("\"{}\"", digest.get(..32).unwrap_or(&digest)).into(),
+            bytes: Bytes::from(content),
+        };
+        let kept = Cached {
+            modified,
+            file: file.clone(),
+        };
+        self.cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(path, kept);
+        Ok(file)
+    }
+
+    fn cached(&self, path: &Path, modified: Option<SystemTime>, len: u64) -> Option<BootFile> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = cache.get(path)?;
+        (kept.modified == modified && kept.file.bytes.len() as u64 == len).then(|| kept.file.clone())
+    }
+}
+
+fn unreadable(path: &Path, source: io::Error) -> FileFault {
+    let path = path.to_owned();
+    if source.kind() == io::ErrorKind::NotFound {
+        FileFault::Missing { path }
+    } else {
+        FileFault::Unreadable { path, source }
+    }
+}
+
+fn is_plain_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 128
+        && !name.starts_with('.')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+}
+
+fn stays_inside(root: &Path, path: &Path) -> bool {
+    match (root.canonicalize(), path.canonicalize()) {
+        (Ok(root), Ok(path)) => path.starts_with(root),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, BootFiles) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("loaders")).unwrap();
+        fs::write(dir.path().join("loaders/snponly.efi"), b"loader").unwrap();
+        fs::write(dir.path().join("secret"), b"secret").unwrap();
+        let files = BootFiles::new(dir.path().join("loaders"), dir.path().join("image"));
+        (dir, files)
+    }
+
+    #[test]
+    fn content_is_shared_and_renewed_when_it_changes() {
+        let (dir, files) = folder();
+        let first = files.loader("snponly.efi").unwrap();
+        let second = files.loader("snponly.efi").unwrap();
+        assert_eq!(first.bytes.as_ptr(), second.bytes.as_ptr());
+        fs::write(dir.path().join("loaders/snponly.efi"), b"a newer loader").unwrap();
+        let third = files.loader("snponly.efi").unwrap();
+        assert_eq!(third.bytes, "a newer loader");
+        assert_ne!(first.etag, third.etag);
+    }
+
+    #[test]
+    fn nothing_outside_the_folder_is_given() {
+        let (dir, files) = folder();
+        std::os::unix::fs::symlink(dir.path().join("secret"), dir.path().join("loaders/link")).unwrap();
+        for name in [
+            "../secret",
+            "/etc/hostname",
+            "",
+            ".",
+            "..",
+            "a/b",
+            "link",
+            ".hidden",
+            "a\0b",
+        ] {
+            assert!(files.loader(name).is_err(), "{name}");
+        }
+        assert!(matches!(files.loader("nosuch.efi"), Err(FileFault::Missing { .. })));
+        assert!(!files.has_image());
+    }
+}
