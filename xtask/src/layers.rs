@@ -34,6 +34,8 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
         "wiring reads the settings and passes plain values down",
     ),
     ("app", "telemetry", "wiring starts logging before anything else"),
+    ("boot", "inventory", "a boot names the host it belongs to"),
+    ("ipam", "inventory", "shares the error for an unknown word"),
 ];
 
 /// Words that only some rooms may say: the word, the rooms, and why.
