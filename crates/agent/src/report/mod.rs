@@ -1,0 +1,328 @@
+//! Reports to the server over its machine-facing API (`/boot/…`).
+
+use std::fmt;
+use std::time::Duration;
+
+use muster_facts::Facts;
+use serde::Deserialize;
+
+/// The longest answer that is read, bytes; a server says a few hundred.
+const LONGEST_ANSWER: u64 = 64 * 1024;
+const TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the server wants this machine to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Next {
+    /// Stay and ask again.
+    Wait,
+    /// Restart, to be booted into something else.
+    Reboot,
+    /// Switch off.
+    Poweroff,
+    /// A word of a newer server: stay and ask again, which does no harm.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The server's answer to facts and to the question what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Answer {
+    /// The host's id in the ledger.
+    pub host: String,
+    /// Its name, once it has one.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// What to do.
+    pub next: Next,
+    /// When to ask again, seconds.
+    #[serde(default = "default_poll")]
+    pub poll_seconds: u64,
+}
+
+fn default_poll() -> u64 {
+    10
+}
+
+/// A stage of the boot, for its transcript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The kernel runs.
+    Kernel,
+    /// Drivers are in.
+    Modules,
+    /// The interface has a link.
+    Link,
+    /// The interface has an address.
+    Address,
+    /// Facts are being gathered.
+    Gather,
+    /// Facts are being reported.
+    Report,
+    /// Something failed; the message says what.
+    Failed,
+}
+
+impl Stage {
+    /// The word the API uses.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Modules => "modules",
+            Self::Link => "link",
+            Self::Address => "address",
+            Self::Gather => "gather",
+            Self::Report => "report",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Why a report did not arrive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    /// No connection, or the connection broke.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The server answered with an error.
+    #[error("the server answered {status}: {detail}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The problem's code, such as `boot_token_expired`; empty when it gave none.
+        code: String,
+        /// What it says in plain words.
+        detail: String,
+    },
+    /// The server answered something this program does not understand.
+    #[error("the server's answer is not understood: {0}")]
+    Malformed(String),
+    /// The facts cannot be written as JSON.
+    #[error("the facts cannot be written as json: {0}")]
+    Unwritable(String),
+}
+
+/// Application problem of RFC 9457, as far as it is used.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    title: String,
+    code: String,
+    detail: String,
+}
+
+/// The server as one boot sees it: its address and this boot's token.
+pub struct BootServer {
+    base: String,
+    authorization: String,
+    http: ureq::Agent,
+}
+
+impl fmt::Debug for BootServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BootServer({})", self.base)
+    }
+}
+
+impl BootServer {
+    /// `base` is the URL without a final slash; `token` is this boot's token.
+    #[must_use]
+    pub fn new(base: &str, token: &str) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .max_idle_connections(0)
+            .timeout_global(Some(TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .user_agent(concat!("muster-agent/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self {
+            base: base.to_owned(),
+            authorization: format!("Bearer {token}"),
+            http: ureq::Agent::new_with_config(config),
+        }
+    }
+
+    /// The base URL.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Adds a line to the boot's transcript.
+    ///
+    /// # Errors
+    /// When it did not arrive; nothing depends on it.
+    pub fn progress(&self, stage: Stage, message: &str) -> Result<(), ReportError> {
+        let body = serde_json::json!({ "stage": stage.word(), "message": message }).to_string();
+        self.post("/boot/progress", body.as_bytes()).map(drop)
+    }
+
+    /// Reports the facts; the answer comes after they are on the server's disk.
+    ///
+    /// # Errors
+    /// When they did not arrive or were not taken.
+    pub fn facts(&self, facts: &Facts) -> Result<Answer, ReportError> {
+        let body = serde_json::to_vec(facts).map_err(|error| ReportError::Unwritable(error.to_string()))?;
+        answer(&self.post("/boot/facts", &body)?)
+    }
+
+    /// Asks what to do next, without changing anything.
+    ///
+    /// # Errors
+    /// When there is no understandable answer.
+    pub fn next(&self) -> Result<Answer, ReportError> {
+        let url = format!("{}/boot/next", self.base);
+        let response = self.http.get(url).header("Authorization", &self.authorization).call();
+        answer(&read(response)?)
+    }
+
+    fn post(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, ReportError> {
+        let response = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .header("Authorization", &self.authorization)
+            .header("Content-Type", "application/json")
+            .send(body);
+        read(response)
+    }
+}
+
+fn read(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Vec<u8>, ReportError> {
+    let mut response = response.map_err(|error| ReportError::Unreachable(plain(&error)))?;
+    let body = response
+        .body_mut()
+        .with_config()
+        .limit(LONGEST_ANSWER)
+        .read_to_vec()
+        .map_err(|error| ReportError::Unreachable(plain(&error)))?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(body);
+    }
+    Err(refusal(status.as_u16(), &body))
+}
+
+fn refusal(status: u16, body: &[u8]) -> ReportError {
+    let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
+    let detail = [problem.detail, problem.title]
+        .into_iter()
+        .find(|text| !text.is_empty())
+        .unwrap_or_else(|| "it gave no reason".to_owned());
+    ReportError::Refused {
+        status,
+        code: problem.code,
+        detail,
+    }
+}
+
+fn answer(body: &[u8]) -> Result<Answer, ReportError> {
+    serde_json::from_slice(body).map_err(|error| ReportError::Malformed(error.to_string()))
+}
+
+/// The error in the words of the system, without the library's own.
+fn plain(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(io) => io.to_string(),
+        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread::{self, JoinHandle};
+
+    use super::*;
+
+    /// Answers one request with `response` and gives back what was asked.
+    fn server(response: &'static str) -> (BootServer, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let asked = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = String::new();
+            let mut chunk = [0; 4096];
+            loop {
+                let length = stream.read(&mut chunk).unwrap();
+                request.push_str(std::str::from_utf8(&chunk[..length]).unwrap());
+                let body = request.split_once("\r\n\r\n").map(|(head, body)| (head.to_lowercase(), body.len()));
+                if let Some((head, have)) = body {
+                    let want = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+                    if want.is_none_or(|want| want.parse::<usize>().unwrap() <= have) {
+                        break;
+                    }
+                }
+            }
+            stream.write_all(response.as_bytes()).unwrap();
+            request
+        });
+        (BootServer::new(&base, "TOKEN"), asked)
+    }
+
+    #[test]
+    fn facts_are_posted_with_the_token_and_the_answer_is_read() {
+        let (server, asked) = server(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 68\r\n\r\n{\"host\":\"5f0c\",\"name\":null,\"next\":\"reboot\",\"poll_seconds\":10,\"new\":1}",
+        );
+        let facts = Facts {
+            version: muster_facts::FACTS_VERSION,
+            ..Facts::default()
+        };
+        let answer = server.facts(&facts).unwrap();
+        assert_eq!((answer.next, answer.poll_seconds, answer.name), (Next::Reboot, 10, None));
+        let asked = asked.join().unwrap();
+        assert!(asked.starts_with("POST /boot/facts HTTP/1.1\r\n"), "{asked}");
+        assert!(asked.to_lowercase().contains("authorization: bearer token\r\n"), "{asked}");
+        assert!(asked.contains("\"version\":1"), "{asked}");
+    }
+
+    #[test]
+    fn progress_takes_an_answer_without_a_body() {
+        let (server, asked) = server("HTTP/1.1 204 No Content\r\n\r\n");
+        server.progress(Stage::Link, "eth0 has a link").unwrap();
+        assert!(asked.join().unwrap().ends_with(r#"{"message":"eth0 has a link","stage":"link"}"#));
+    }
+
+    #[test]
+    fn a_refusal_keeps_the_servers_code_and_words() {
+        let (server, _asked) = server(
+            "HTTP/1.1 401 Unauthorized\r\nContent-Length: 61\r\n\r\n{\"title\":\"t\",\"code\":\"boot_token_expired\",\"detail\":\"too late\"}\n",
+        );
+        let error = server.next().unwrap_err();
+        let expected = ReportError::Refused {
+            status: 401,
+            code: "boot_token_expired".to_owned(),
+            detail: "too late".to_owned(),
+        };
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn answers_without_json_are_told_apart() {
+        assert_eq!(
+            refusal(502, b"<html>"),
+            ReportError::Refused { status: 502, code: String::new(), detail: "it gave no reason".to_owned() }
+        );
+        assert!(matches!(answer(b"hello"), Err(ReportError::Malformed(_))));
+        let newer = answer(br#"{"host":"h","next":"dance"}"#).unwrap();
+        assert_eq!((newer.next, newer.poll_seconds), (Next::Unknown, 10));
+    }
+
+    #[test]
+    fn a_closed_port_is_named_in_the_systems_words() {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let error = BootServer::new(&format!("http://{free}"), "t").next().unwrap_err();
+        assert!(error.to_string().contains("refused"), "{error}");
+    }
+
+    #[test]
+    fn the_token_is_not_in_debug_output() {
+        assert!(!format!("{:?}", BootServer::new("http://a", "secret")).contains("secret"));
+    }
+}
