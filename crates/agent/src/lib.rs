@@ -1,3 +1,6 @@
 //! The parts of `muster-agent` that tests and fuzz targets reach.
 
 pub mod gather;
+pub mod init;
+pub mod net;
+pub mod report;

@@ -5,12 +5,15 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use muster_agent::gather;
+use muster_agent::{gather, init};
 
-const USAGE: &str = "usage: muster-agent facts [--root DIR]\n       muster-agent version\n";
+const USAGE: &str = "usage: muster-agent facts [--root DIR]\n       muster-agent version\n\nStarted by the kernel as /init it is the collection image's only program.\n";
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if is_init(&args) {
+        init::run();
+    }
     let words: Vec<&str> = args.iter().map(|arg| arg.to_str().unwrap_or("")).collect();
     match words.as_slice() {
         ["facts"] => print_facts(Path::new("/")),
@@ -22,6 +25,14 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// True for PID 1 of the collection image. The kernel hands words of its command line that it does
+/// not know to `/init`, so the arguments say nothing there; PID 1 of a container has another name.
+fn is_init(args: &[OsString]) -> bool {
+    let name = std::env::args_os().next().unwrap_or_default();
+    let named_init = Path::new(&name).file_name().is_some_and(|name| name == "init");
+    std::process::id() == 1 && (named_init || args.first().is_some_and(|word| word == "init"))
 }
 
 /// Prints the facts of the machine whose root directory is `root` as JSON.

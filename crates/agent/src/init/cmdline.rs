@@ -146,7 +146,11 @@ mod tests {
             "52-54-00-77-00-01",
             "52:54:00:77:00:01",
         ] {
-            assert_eq!(BootOptions::parse(&format!("BOOTIF={form}")).boot_interface, Some(mac()), "{form}");
+            assert_eq!(
+                BootOptions::parse(&format!("BOOTIF={form}")).boot_interface,
+                Some(mac()),
+                "{form}"
+            );
         }
         assert_eq!(BootOptions::parse("BOOTIF=01-00-00-00-00-00-00").boot_interface, None);
     }
@@ -162,7 +166,8 @@ mod tests {
 
     #[test]
     fn quotes_hold_words_together_and_the_last_value_counts() {
-        let options = BootOptions::parse(r#"dyndbg="file a +p" muster.server=http://10.0.0.1 muster.server="http://10.0.0.2""#);
+        let options =
+            BootOptions::parse(r#"dyndbg="file a +p" muster.server=http://10.0.0.1 muster.server="http://10.0.0.2""#);
         assert_eq!(options.server.as_deref(), Some("http://10.0.0.2"));
     }
 

@@ -15,7 +15,7 @@ const ALWAYS: [&str; 6] = ["sd_mod", "sr_mod", "efivarfs", "dmi_sysfs", "ipmi_si
 
 /// Modules put in so far, and what is known of the devices.
 #[derive(Debug)]
-pub struct Coldplug {
+pub(super) struct Coldplug {
     sysfs: PathBuf,
     directory: PathBuf,
     index: ModuleIndex,
@@ -23,16 +23,16 @@ pub struct Coldplug {
     tried: BTreeSet<String>,
     blocks: usize,
     /// How many modules are in.
-    pub loaded: usize,
+    pub(super) loaded: usize,
     /// Modules the kernel refused, with its reason.
-    pub refused: Vec<(String, String)>,
+    pub(super) refused: Vec<(String, String)>,
 }
 
 impl Coldplug {
     /// Reads the index below `directory` (`/lib/modules/RELEASE`). A missing index is an empty one:
     /// a kernel with everything built in needs none.
     #[must_use]
-    pub fn new(sysfs: &Path, directory: &Path) -> Self {
+    pub(super) fn new(sysfs: &Path, directory: &Path) -> Self {
         let text = |name: &str| fs::read_to_string(directory.join(name)).unwrap_or_default();
         Self {
             sysfs: sysfs.to_owned(),
@@ -48,18 +48,18 @@ impl Coldplug {
 
     /// How many modules the image holds.
     #[must_use]
-    pub fn in_image(&self) -> usize {
+    pub(super) fn in_image(&self) -> usize {
         self.index.len()
     }
 
     /// Puts in what no device asks for.
-    pub fn basics(&mut self) {
+    pub(super) fn basics(&mut self) {
         self.insert_all(&ALWAYS, &mut into_kernel);
     }
 
     /// One look at the devices: modules for those not seen before go in. True when anything is new
     /// (a device, a module, a disk), so that a further look may show more.
-    pub fn round(&mut self) -> bool {
+    pub(super) fn round(&mut self) -> bool {
         self.round_with(&mut into_kernel)
     }
 
@@ -134,8 +134,16 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let modules = root.path().join("modules");
         fs::create_dir_all(&modules).unwrap();
-        fs::write(modules.join("modules.dep"), "k/virtio_pci.ko: k/virtio.ko\nk/virtio.ko:\nk/virtio_net.ko: k/virtio.ko\n").unwrap();
-        fs::write(modules.join("modules.alias"), "alias pci:v1af4* virtio_pci\nalias virtio:d1* virtio_net\n").unwrap();
+        fs::write(
+            modules.join("modules.dep"),
+            "k/virtio_pci.ko: k/virtio.ko\nk/virtio.ko:\nk/virtio_net.ko: k/virtio.ko\n",
+        )
+        .unwrap();
+        fs::write(
+            modules.join("modules.alias"),
+            "alias pci:v1af4* virtio_pci\nalias virtio:d1* virtio_net\n",
+        )
+        .unwrap();
         let pci = root.path().join("sys/devices/pci0/0000:00:03.0");
         fs::create_dir_all(&pci).unwrap();
         fs::create_dir_all(root.path().join("sys/block")).unwrap();

@@ -12,7 +12,7 @@ use super::screen::{Status, news};
 
 /// The screen as threads share it.
 #[derive(Debug, Clone)]
-pub struct Console(Arc<Mutex<Inner>>);
+pub(super) struct Console(Arc<Mutex<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
@@ -31,13 +31,16 @@ struct Output {
 impl Console {
     /// Opens every console of `/proc/consoles` and the first serial port; `/dev/console` where there is none.
     #[must_use]
-    pub fn open() -> Self {
+    pub(super) fn open() -> Self {
         let listed = fs::read_to_string("/proc/consoles").unwrap_or_default();
         let names = names(&listed);
         let mut outputs: Vec<Output> = names.iter().filter_map(|name| output(name)).collect();
         // Many servers forward the first serial port to their management processor, whether or not
         // the kernel was told so.
-        if !names.contains(&"ttyS0") && serial_port_exists() && let Some(serial) = output("ttyS0") {
+        if !names.contains(&"ttyS0")
+            && serial_port_exists()
+            && let Some(serial) = output("ttyS0")
+        {
             let _ = set_speed(&serial.file);
             outputs.push(serial);
         }
@@ -46,18 +49,22 @@ impl Console {
         }
         // Only the gravest kernel messages: others would scroll the screen away.
         let _ = fs::write("/proc/sys/kernel/printk", "3");
-        Self(Arc::new(Mutex::new(Inner { status: Status::default(), shown: Vec::new(), outputs })))
+        Self(Arc::new(Mutex::new(Inner {
+            status: Status::default(),
+            shown: Vec::new(),
+            outputs,
+        })))
     }
 
     /// Changes the status and shows it, if anything changed.
-    pub fn update(&self, change: impl FnOnce(&mut Status)) {
+    pub(super) fn update(&self, change: impl FnOnce(&mut Status)) {
         let mut inner = self.lock();
         change(&mut inner.status);
         inner.draw();
     }
 
     /// The same where waiting for another thread must not happen.
-    pub fn try_update(&self, change: impl FnOnce(&mut Status)) {
+    pub(super) fn try_update(&self, change: impl FnOnce(&mut Status)) {
         if let Ok(mut inner) = self.0.try_lock() {
             change(&mut inner.status);
             inner.draw();
@@ -65,7 +72,7 @@ impl Console {
     }
 
     /// Says what is being done now.
-    pub fn doing(&self, what: impl Into<String>) {
+    pub(super) fn doing(&self, what: impl Into<String>) {
         self.update(|status| status.doing = what.into());
     }
 
@@ -100,7 +107,7 @@ impl Inner {
 
 /// Seconds since the kernel started, as `/proc/uptime` writes them.
 #[must_use]
-pub fn uptime() -> String {
+pub(super) fn uptime() -> String {
     let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
     text.split(' ').next().unwrap_or_default().to_owned()
 }
@@ -120,7 +127,9 @@ fn output(name: &str) -> Option<Output> {
         .custom_flags((OFlag::O_NOCTTY | OFlag::O_NONBLOCK).bits())
         .open(format!("/dev/{name}"))
         .ok()?;
-    let display = name.strip_prefix("tty").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+    let display = name
+        .strip_prefix("tty")
+        .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
     Some(Output { file, display })
 }
 

@@ -9,8 +9,11 @@ use nix::fcntl::OFlag;
 
 /// Firmware files that drivers missed so far; empty where the log cannot be read.
 #[must_use]
-pub fn missing() -> Vec<String> {
-    let log = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open("/dev/kmsg");
+pub(super) fn missing() -> Vec<String> {
+    let log = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open("/dev/kmsg");
     let Ok(mut log) = log else { return Vec::new() };
     let mut found = BTreeSet::new();
     // One record a read, each below 8 KiB; the log's ring holds far fewer than the bound.
@@ -54,6 +57,9 @@ mod tests {
         }
         assert_eq!(missing_in("6,1,0,-;Linux version 6.1.0"), None);
         assert_eq!(missing_in("3,1,0,-;foo: failed to load policy (-2)"), None);
-        assert_eq!(missing_in("6,9,1,-;firmware: direct-loading firmware ql2500_fw.bin"), None);
+        assert_eq!(
+            missing_in("6,9,1,-;firmware: direct-loading firmware ql2500_fw.bin"),
+            None
+        );
     }
 }

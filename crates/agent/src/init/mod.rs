@@ -57,7 +57,10 @@ pub fn run() -> ! {
         status.server.clone_from(&options.server);
         status.notes.extend(options.complaints.iter().cloned());
     });
-    let mut transcript = vec![(Stage::Kernel, format!("{} runs, {} s after its start", release(), uptime()))];
+    let mut transcript = vec![(
+        Stage::Kernel,
+        format!("{} runs, {} s after its start", release(), uptime()),
+    )];
 
     let mut plug = Coldplug::new(Path::new("/sys"), &module_directory());
     // Buses first; everything on them is found in the looks that follow.
@@ -78,7 +81,12 @@ pub fn run() -> ! {
 
     let (server, token) = match (&options.server, &options.token) {
         (Some(server), Some(token)) => (server, token),
-        (None, _) => given_up(&console, Trouble::NoServer { given: options.complaints.first().cloned() }),
+        (None, _) => given_up(
+            &console,
+            Trouble::NoServer {
+                given: options.complaints.first().cloned(),
+            },
+        ),
         (Some(_), None) => given_up(&console, Trouble::NoToken),
     };
     let server = BootServer::new(server, token.reveal());
@@ -92,7 +100,14 @@ pub fn run() -> ! {
     let lease = &bound.lease;
     transcript.push((
         Stage::Address,
-        format!("{} got {}/{} from {}, {} s after the kernel's start", bound.interface.name, lease.address, lease.prefix, lease.server, uptime()),
+        format!(
+            "{} got {}/{} from {}, {} s after the kernel's start",
+            bound.interface.name,
+            lease.address,
+            lease.prefix,
+            lease.server,
+            uptime()
+        ),
     ));
     for (stage, message) in &transcript {
         // Best effort: the report itself says it better when the server cannot be reached.
@@ -138,10 +153,17 @@ fn wait_for_address(console: &Console, addresses: &Receiver<Bound>, plug: &mut C
 
 /// Shows what drivers complain of: modules refused, firmware missing.
 fn tell_drivers(console: &Console, plug: &Coldplug) {
-    let refused = plug.refused.iter().map(|(module, why)| format!("driver {module} cannot be loaded: {why}"));
+    let refused = plug
+        .refused
+        .iter()
+        .map(|(module, why)| format!("driver {module} cannot be loaded: {why}"));
     let missing = firmware::missing();
-    let firmware = (!missing.is_empty())
-        .then(|| format!("firmware that is not in this image: {} (see netboot/README.md)", missing.join(", ")));
+    let firmware = (!missing.is_empty()).then(|| {
+        format!(
+            "firmware that is not in this image: {} (see netboot/README.md)",
+            missing.join(", ")
+        )
+    });
     let told: Vec<String> = refused.chain(firmware).collect();
     console.update(|status| {
         for note in told {
@@ -153,7 +175,12 @@ fn tell_drivers(console: &Console, plug: &Coldplug) {
 }
 
 fn modules_told(plug: &Coldplug) -> String {
-    let mut text = format!("{} of {} modules loaded, {} s after the kernel's start", plug.loaded, plug.in_image(), uptime());
+    let mut text = format!(
+        "{} of {} modules loaded, {} s after the kernel's start",
+        plug.loaded,
+        plug.in_image(),
+        uptime()
+    );
     for (module, why) in plug.refused.iter().take(5) {
         text.push_str(&format!("; {module}: {why}"));
     }
@@ -181,7 +208,10 @@ fn guard_against_panics(console: &Console) {
         // The panicking thread may hold the screen: then the console shows the words alone.
         eprintln!("muster-agent failed: {info}; the machine restarts in 5 min");
         console.try_update(|status| {
-            status.report_trouble = Some(Trouble::Fatal { reason: info.to_string(), restart_in_minutes: 5 });
+            status.report_trouble = Some(Trouble::Fatal {
+                reason: info.to_string(),
+                restart_in_minutes: 5,
+            });
         });
         thread::sleep(FATAL_PAUSE);
         restart(RebootMode::RB_AUTOBOOT)
@@ -190,7 +220,13 @@ fn guard_against_panics(console: &Console) {
 
 fn fatal(console: &Console, reason: &str) -> ! {
     let restart_in_minutes = FATAL_PAUSE.as_secs() / 60;
-    given_up(console, Trouble::Fatal { reason: reason.to_owned(), restart_in_minutes })
+    given_up(
+        console,
+        Trouble::Fatal {
+            reason: reason.to_owned(),
+            restart_in_minutes,
+        },
+    )
 }
 
 /// Shows what is wrong, and restarts after a while: the next boot may be answered rightly.
@@ -208,7 +244,10 @@ fn restart(mode: RebootMode) -> ! {
     loop {
         let _ = reboot(mode);
         // A kernel that cannot do it the ordinary way is asked for the hard one.
-        let _ = fs::write("/proc/sysrq-trigger", if mode == RebootMode::RB_POWER_OFF { "o" } else { "b" });
+        let _ = fs::write(
+            "/proc/sysrq-trigger",
+            if mode == RebootMode::RB_POWER_OFF { "o" } else { "b" },
+        );
         thread::sleep(Duration::from_secs(10));
     }
 }

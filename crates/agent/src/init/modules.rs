@@ -51,7 +51,7 @@ impl ModuleIndex {
         for line in alias.lines() {
             let mut words = line.split_whitespace();
             if let (Some("alias"), Some(pattern), Some(module)) = (words.next(), words.next(), words.next()) {
-                index.aliases.push((pattern.to_owned(), normal(module)));
+                index.aliases.push((normal_pattern(pattern), normal(module)));
             }
         }
         for line in softdep.lines() {
@@ -88,6 +88,7 @@ impl ModuleIndex {
     /// The modules that a device with this modalias asks for.
     #[must_use]
     pub fn for_device(&self, modalias: &str) -> Vec<&str> {
+        let modalias = normal(modalias);
         let mut found: Vec<&str> = Vec::new();
         for (pattern, module) in &self.aliases {
             if !found.contains(&module.as_str()) && glob(pattern.as_bytes(), modalias.as_bytes()) {
@@ -126,7 +127,10 @@ impl ModuleIndex {
         for need in module.needs.iter().rev() {
             self.visit(need, seen, order);
         }
-        order.push(Insertion { name, path: module.path.clone() });
+        order.push(Insertion {
+            name,
+            path: module.path.clone(),
+        });
         for after in soft.iter().flat_map(|soft| &soft.after) {
             self.visit(after, seen, order);
         }
@@ -142,6 +146,16 @@ fn module_name(path: &str) -> String {
 /// Names are the same with `-` and `_`.
 fn normal(name: &str) -> String {
     name.replace('-', "_")
+}
+
+/// The same outside brackets, where `-` is a range.
+fn normal_pattern(pattern: &str) -> String {
+    let mut inside = false;
+    let same = |c| {
+        inside = c == '[' || (inside && c != ']');
+        if c == '-' && !inside { '_' } else { c }
+    };
+    pattern.chars().map(same).collect()
 }
 
 /// Shell pattern matching as depmod's aliases use it: `*`, `?` and `[a-f]`.
@@ -240,6 +254,13 @@ alias crypto-crc32c crc32c-intel
         );
         assert!(index.for_device("usb:v1D6Bp0002").is_empty());
         assert!(index.for_device("").is_empty());
+    }
+
+    #[test]
+    fn names_and_aliases_are_the_same_with_either_dash() {
+        let index = ModuleIndex::parse("k/a_b.ko:\n", "alias platform:i2c-[0-9]-mux* a-b\n", "");
+        assert_eq!(index.for_device("platform:i2c-4-mux"), ["a_b"]);
+        assert_eq!(names(&index.insertions("a-b")), ["a_b"]);
     }
 
     #[test]

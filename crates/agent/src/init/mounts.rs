@@ -8,7 +8,7 @@ use nix::mount::{MsFlags, mount};
 /// Mounts `/dev`, `/proc`, `/sys` and `/run`. What could not be mounted comes back in plain words;
 /// the collection goes on with what there is.
 #[must_use]
-pub fn basics() -> Vec<String> {
+pub(super) fn basics() -> Vec<String> {
     [
         ("devtmpfs", "/dev"),
         ("proc", "/proc"),
@@ -24,7 +24,7 @@ pub fn basics() -> Vec<String> {
 ///
 /// # Errors
 /// In plain words, when the firmware is UEFI but its variables cannot be mounted.
-pub fn efi_variables() -> Result<(), String> {
+pub(super) fn efi_variables() -> Result<(), String> {
     let target = "/sys/firmware/efi/efivars";
     if fs::metadata(target).is_err() {
         return Ok(());
@@ -40,7 +40,11 @@ fn file_system(kind: &str, target: &str) -> Result<(), String> {
     } else {
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC
     };
-    let flags = if kind == "efivarfs" { flags | MsFlags::MS_RDONLY } else { flags };
+    let flags = if kind == "efivarfs" {
+        flags | MsFlags::MS_RDONLY
+    } else {
+        flags
+    };
     match mount(Some(kind), target, Some(kind), flags, None::<&str>) {
         Ok(()) | Err(Errno::EBUSY) => Ok(()),
         Err(errno) => Err(format!("{kind} cannot be mounted on {target}: {}", errno.desc())),

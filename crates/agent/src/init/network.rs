@@ -27,15 +27,15 @@ const BOOT_INTERFACE_ALONE: Duration = Duration::from_secs(60);
 
 /// The address the machine has got.
 #[derive(Debug, Clone)]
-pub struct Bound {
+pub(super) struct Bound {
     /// The interface that has it.
-    pub interface: Interface,
+    pub(super) interface: Interface,
     /// The lease.
-    pub lease: Lease,
+    pub(super) lease: Lease,
 }
 
 /// Runs for ever: sends every new address to `addresses` and shows the state on `console`.
-pub fn keep(boot_interface: Option<MacAddr>, console: &Console, addresses: &Sender<Bound>) -> ! {
+pub(super) fn keep(boot_interface: Option<MacAddr>, console: &Console, addresses: &Sender<Bound>) -> ! {
     let mut network = Network::new(boot_interface, Instant::now());
     loop {
         network.step(Instant::now(), addresses);
@@ -78,9 +78,11 @@ impl Network {
         self.interfaces = interfaces(Path::new("/sys"));
         for interface in &self.interfaces {
             // Once each, also those not asked on: facts tell the link of every interface.
-            self.raised
-                .entry(interface.index)
-                .or_insert_with(|| apply(&Request::link_up(interface.index)).err().map(|error| error.to_string()));
+            self.raised.entry(interface.index).or_insert_with(|| {
+                apply(&Request::link_up(interface.index))
+                    .err()
+                    .map(|error| error.to_string())
+            });
         }
         let wanted: BTreeSet<u32> = candidates(&self.interfaces, self.boot_interface, now - self.started)
             .into_iter()
@@ -91,9 +93,14 @@ impl Network {
             .map(|interface| interface.index)
             .collect();
         let bound = self.bound.as_ref().map(|(index, _)| *index);
-        self.ports.retain(|index, _| wanted.contains(index) || Some(*index) == bound);
+        self.ports
+            .retain(|index, _| wanted.contains(index) || Some(*index) == bound);
         self.since.retain(|index, _| wanted.contains(index));
-        for interface in self.interfaces.iter().filter(|interface| wanted.contains(&interface.index)) {
+        for interface in self
+            .interfaces
+            .iter()
+            .filter(|interface| wanted.contains(&interface.index))
+        {
             self.since.entry(interface.index).or_insert(now);
             if !self.ports.contains_key(&interface.index)
                 && let Ok(port) = Port::open(interface.clone(), seed(), now)
@@ -130,12 +137,16 @@ impl Network {
                     _ => Ok(()),
                 };
                 if let Err(error) = set.and(routed) {
-                    self.raised.insert(index, Some(format!("{} cannot be set: {error}", lease.address)));
+                    self.raised
+                        .insert(index, Some(format!("{} cannot be set: {error}", lease.address)));
                 }
                 self.bound = Some((index, lease.clone()));
                 if let Some(interface) = self.interfaces.iter().find(|interface| interface.index == index) {
                     // The receiver outlives this thread; a send to nobody changes nothing here.
-                    let _ = addresses.send(Bound { interface: interface.clone(), lease });
+                    let _ = addresses.send(Bound {
+                        interface: interface.clone(),
+                        lease,
+                    });
                 }
             }
             Change::Lost => {
@@ -170,17 +181,27 @@ impl Network {
             })
             .collect();
         let waited = now.saturating_duration_since(self.started);
-        let asking = self.since.values().map(|since| now.saturating_duration_since(*since)).max();
+        let asking = self
+            .since
+            .values()
+            .map(|since| now.saturating_duration_since(*since))
+            .max();
         let bound = self.bound.as_ref().map(|(index, _)| *index);
-        (lines, trouble(&self.interfaces, self.boot_interface, bound, waited, asking))
+        (
+            lines,
+            trouble(&self.interfaces, self.boot_interface, bound, waited, asking),
+        )
     }
 
     /// Sleeps until a datagram comes, a client is due or it is time to look again.
     fn rest(&self, now: Instant) {
         let due = self.ports.values().filter_map(|port| port.client().wake_at()).min();
         let pause = due.map_or(TICK, |due| due.saturating_duration_since(now).min(TICK));
-        let mut sockets: Vec<PollFd<'_>> =
-            self.ports.values().map(|port| PollFd::new(port.as_fd(), PollFlags::POLLIN)).collect();
+        let mut sockets: Vec<PollFd<'_>> = self
+            .ports
+            .values()
+            .map(|port| PollFd::new(port.as_fd(), PollFlags::POLLIN))
+            .collect();
         // A millisecond at least, so that a clock that stands does not make this spin.
         let pause = pause.max(Duration::from_millis(1));
         let _ = poll(&mut sockets, PollTimeout::try_from(pause).unwrap_or(PollTimeout::MAX));
@@ -210,7 +231,9 @@ fn trouble(
     if let Some(index) = bound {
         let port = interfaces.iter().find(|interface| interface.index == index);
         return match port {
-            Some(port) if !port.link => Some(Trouble::NoLink { interfaces: vec![port.label()] }),
+            Some(port) if !port.link => Some(Trouble::NoLink {
+                interfaces: vec![port.label()],
+            }),
             _ => None,
         };
     }
@@ -223,19 +246,26 @@ fn trouble(
     let tried = candidates(interfaces, boot, waited);
     let linked: Vec<&Interface> = tried.iter().copied().filter(|interface| interface.link).collect();
     if linked.is_empty() {
-        return Some(Trouble::NoLink { interfaces: labels(&tried) });
+        return Some(Trouble::NoLink {
+            interfaces: labels(&tried),
+        });
     }
     if asking.is_none_or(|asking| asking < ANSWER_GRACE) {
         let missing = boot.filter(|mac| interfaces.iter().all(|interface| interface.mac != *mac))?;
-        return Some(Trouble::BootInterfaceMissing { mac: missing.to_string() });
+        return Some(Trouble::BootInterfaceMissing {
+            mac: missing.to_string(),
+        });
     }
-    Some(Trouble::NoDhcpAnswer { interfaces: labels(&linked) })
+    Some(Trouble::NoDhcpAnswer {
+        interfaces: labels(&linked),
+    })
 }
 
 /// Differs between machines that start together: the kernel's random boot id.
 fn seed() -> u64 {
     let id = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.iter().fold(0, |sum: u64, byte| sum.rotate_left(5) ^ u64::from(*byte))
+    id.iter()
+        .fold(0, |sum: u64, byte| sum.rotate_left(5) ^ u64::from(*byte))
 }
 
 #[cfg(test)]
@@ -246,7 +276,13 @@ mod tests {
 
     fn port(index: u32, link: bool) -> Interface {
         let mac = MacAddr([0x52, 0x54, 0, 0x77, 0, u8::try_from(index).unwrap()]);
-        Interface { name: format!("eth{index}"), index, mac, driver: None, link }
+        Interface {
+            name: format!("eth{index}"),
+            index,
+            mac,
+            driver: None,
+            link,
+        }
     }
 
     fn names(found: &[&Interface]) -> Vec<String> {
@@ -274,14 +310,26 @@ mod tests {
         assert_eq!(trouble(&none, None, None, soon, None), None);
         assert_eq!(trouble(&none, None, None, LATE, None), Some(Trouble::NoInterface));
         let label = vec!["eth0 (52:54:00:77:00:00)".to_owned()];
-        assert_eq!(trouble(&dark, None, None, LATE, None), Some(Trouble::NoLink { interfaces: label.clone() }));
+        assert_eq!(
+            trouble(&dark, None, None, LATE, None),
+            Some(Trouble::NoLink {
+                interfaces: label.clone()
+            })
+        );
         assert_eq!(trouble(&lit, None, None, LATE, Some(soon)), None);
-        let silent = Some(Trouble::NoDhcpAnswer { interfaces: label.clone() });
+        let silent = Some(Trouble::NoDhcpAnswer {
+            interfaces: label.clone(),
+        });
         assert_eq!(trouble(&lit, None, None, LATE, Some(LATE)), silent);
         let elsewhere = Some(MacAddr([2; 6]));
-        let missing = Some(Trouble::BootInterfaceMissing { mac: "02:02:02:02:02:02".to_owned() });
+        let missing = Some(Trouble::BootInterfaceMissing {
+            mac: "02:02:02:02:02:02".to_owned(),
+        });
         assert_eq!(trouble(&lit, elsewhere, None, LATE, Some(soon)), missing);
         assert_eq!(trouble(&lit, elsewhere, Some(0), LATE, Some(LATE)), None);
-        assert_eq!(trouble(&dark, None, Some(0), LATE, None), Some(Trouble::NoLink { interfaces: label }));
+        assert_eq!(
+            trouble(&dark, None, Some(0), LATE, None),
+            Some(Trouble::NoLink { interfaces: label })
+        );
     }
 }

@@ -11,29 +11,32 @@ use super::trouble::Trouble;
 
 /// What is shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Status {
+pub(super) struct Status {
     /// Maker, product and serial number as the firmware tells them.
-    pub machine: Option<String>,
+    pub(super) machine: Option<String>,
     /// Where the report goes.
-    pub server: Option<String>,
+    pub(super) server: Option<String>,
     /// One line for each interface: name, address, driver, link, IP address.
-    pub interfaces: Vec<String>,
+    pub(super) interfaces: Vec<String>,
     /// What is being done now.
-    pub doing: String,
+    pub(super) doing: String,
     /// What is worth knowing but stops nothing.
-    pub notes: Vec<String>,
+    pub(super) notes: Vec<String>,
     /// What is wrong with the network, shown until it is right.
-    pub network_trouble: Option<Trouble>,
+    pub(super) network_trouble: Option<Trouble>,
     /// What is wrong with the report, shown until it is right.
-    pub report_trouble: Option<Trouble>,
+    pub(super) report_trouble: Option<Trouble>,
 }
 
 impl Status {
     /// The lines of the screen, plain ASCII.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = vec![concat!("Muster collection image ", env!("CARGO_PKG_VERSION")).to_owned()];
-        lines.push(format!("machine  {}", self.machine.as_deref().unwrap_or("(the firmware gives no name)")));
+        lines.push(format!(
+            "machine  {}",
+            self.machine.as_deref().unwrap_or("(the firmware gives no name)")
+        ));
         if self.interfaces.is_empty() {
             lines.push("network  (no interface yet)".to_owned());
         }
@@ -50,12 +53,16 @@ impl Status {
 
 /// Maker, product and serial number from `SYSFS/class/dmi/id`.
 #[must_use]
-pub fn machine(sysfs: &Path) -> Option<String> {
+pub(super) fn machine(sysfs: &Path) -> Option<String> {
     let read = |name: &str| {
         let raw = std::fs::read(sysfs.join("class/dmi/id").join(name)).ok()?;
         clean_text(&String::from_utf8_lossy(&raw))
     };
-    let product = [read("sys_vendor"), read("product_name")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let product = [read("sys_vendor"), read("product_name")]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ");
     let serial = read("product_serial");
     match (product.is_empty(), serial) {
         (true, None) => None,
@@ -67,13 +74,18 @@ pub fn machine(sysfs: &Path) -> Option<String> {
 
 /// What is new on a line-by-line console: the lines of `now` that `before` does not have.
 #[must_use]
-pub fn news<'a>(before: &[String], now: &'a [String]) -> Vec<&'a str> {
-    now.iter().filter(|line| !before.contains(line)).map(String::as_str).collect()
+pub(super) fn news<'a>(before: &[String], now: &'a [String]) -> Vec<&'a str> {
+    now.iter()
+        .filter(|line| !before.contains(line))
+        .map(String::as_str)
+        .collect()
 }
 
 /// Firmware and servers may send anything; the screen shows printable ASCII only.
 fn plain(line: &str) -> String {
-    line.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
+    line.chars()
+        .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' })
+        .collect()
 }
 
 #[cfg(test)]
@@ -107,7 +119,9 @@ mod tests {
     #[test]
     fn both_troubles_are_shown_with_advice() {
         let mut status = status();
-        status.network_trouble = Some(Trouble::NoLink { interfaces: vec!["eth0".to_owned()] });
+        status.network_trouble = Some(Trouble::NoLink {
+            interfaces: vec!["eth0".to_owned()],
+        });
         status.report_trouble = Some(Trouble::NoToken);
         let lines = status.lines();
         assert!(lines[5].starts_with("PROBLEM  no link on eth0"));
@@ -127,7 +141,12 @@ mod tests {
     fn nothing_but_ascii_and_no_control_characters_reach_the_terminal() {
         let mut status = status();
         status.machine = Some("Maker\u{1b}[2J \u{7535}".to_owned());
-        assert!(status.lines().iter().all(|line| line.bytes().all(|b| (32..127).contains(&b))));
+        assert!(
+            status
+                .lines()
+                .iter()
+                .all(|line| line.bytes().all(|b| (32..127).contains(&b)))
+        );
     }
 
     #[test]
@@ -140,6 +159,9 @@ mod tests {
         assert_eq!(machine(root.path()).as_deref(), Some("serial B0QJ333"));
         std::fs::write(id.join("sys_vendor"), "Dell Inc.\n").unwrap();
         std::fs::write(id.join("product_name"), "PowerEdge R640\n").unwrap();
-        assert_eq!(machine(root.path()).as_deref(), Some("Dell Inc. PowerEdge R640, serial B0QJ333"));
+        assert_eq!(
+            machine(root.path()).as_deref(),
+            Some("Dell Inc. PowerEdge R640, serial B0QJ333")
+        );
     }
 }

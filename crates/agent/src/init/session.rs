@@ -22,7 +22,7 @@ const POLL_LIMITS: (u64, u64) = (1, 3600);
 
 /// How the session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// Restart.
     Reboot,
     /// Switch off.
@@ -31,25 +31,25 @@ pub enum End {
 
 /// What to do after a report failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setback {
+pub(super) struct Setback {
     /// What is shown.
-    pub trouble: Trouble,
+    pub(super) trouble: Trouble,
     /// When to try again.
-    pub pause: Duration,
+    pub(super) pause: Duration,
     /// Whether the machine restarts now.
-    pub restart: bool,
+    pub(super) restart: bool,
 }
 
 /// Decides after failures; counts what lies behind.
 #[derive(Debug, Default)]
-pub struct Patience {
+pub(super) struct Patience {
     failures: u32,
     refused_since: Option<Instant>,
 }
 
 impl Patience {
     /// A report arrived.
-    pub fn success(&mut self) {
+    pub(super) fn success(&mut self) {
         *self = Self::default();
     }
 
@@ -60,34 +60,62 @@ impl Patience {
     /// asked again each minute (the server may have been restored from a backup or moved), and
     /// after ten minutes the machine restarts, which brings a new token. Facts that are refused
     /// are shown and tried again each minute.
-    pub fn failure(&mut self, server: &str, error: &ReportError, now: Instant) -> Setback {
+    pub(super) fn failure(&mut self, server: &str, error: &ReportError, now: Instant) -> Setback {
         let (trouble, pause) = match error {
-            ReportError::Refused { status: 401, detail, .. } => {
+            ReportError::Refused {
+                status: 401, detail, ..
+            } => {
                 let since = *self.refused_since.get_or_insert(now);
                 let left = RESTART_AFTER_REFUSED_TOKEN.saturating_sub(now.saturating_duration_since(since));
                 let trouble = Trouble::TokenRefused {
                     detail: detail.clone(),
                     restart_in_minutes: left.as_secs().div_ceil(60),
                 };
-                return Setback { trouble, pause: SLOW_RETRY.min(left), restart: left.is_zero() };
+                return Setback {
+                    trouble,
+                    pause: SLOW_RETRY.min(left),
+                    restart: left.is_zero(),
+                };
             }
-            ReportError::Refused { status, detail, .. } if (400..500).contains(status) && ![408, 425, 429].contains(status) => {
-                (Trouble::FactsRefused { detail: format!("{detail} (status {status})") }, SLOW_RETRY)
+            ReportError::Refused { status, detail, .. }
+                if (400..500).contains(status) && ![408, 425, 429].contains(status) =>
+            {
+                (
+                    Trouble::FactsRefused {
+                        detail: format!("{detail} (status {status})"),
+                    },
+                    SLOW_RETRY,
+                )
             }
-            ReportError::Unwritable(_) => (Trouble::FactsRefused { detail: error.to_string() }, SLOW_RETRY),
+            ReportError::Unwritable(_) => (
+                Trouble::FactsRefused {
+                    detail: error.to_string(),
+                },
+                SLOW_RETRY,
+            ),
             ReportError::Unreachable(_) | ReportError::Refused { .. } | ReportError::Malformed(_) => {
                 let pause = Duration::from_secs(1 << self.failures.min(5)).min(Duration::from_secs(30));
-                (Trouble::ServerUnreachable { server: server.to_owned(), why: error.to_string() }, pause)
+                (
+                    Trouble::ServerUnreachable {
+                        server: server.to_owned(),
+                        why: error.to_string(),
+                    },
+                    pause,
+                )
             }
         };
         self.failures = self.failures.saturating_add(1);
         self.refused_since = None;
-        Setback { trouble, pause, restart: false }
+        Setback {
+            trouble,
+            pause,
+            restart: false,
+        }
     }
 }
 
 /// Gathers, reports and obeys until the server wants the machine restarted or off.
-pub fn run(server: &BootServer, console: &Console) -> End {
+pub(super) fn run(server: &BootServer, console: &Console) -> End {
     let mut patience = Patience::default();
     console.doing("gathering the facts of this machine");
     let _ = server.progress(Stage::Gather, "gathering facts");
@@ -116,7 +144,9 @@ pub fn run(server: &BootServer, console: &Console) -> End {
             }
             continue;
         }
-        thread::sleep(Duration::from_secs(answer.poll_seconds.clamp(POLL_LIMITS.0, POLL_LIMITS.1)));
+        thread::sleep(Duration::from_secs(
+            answer.poll_seconds.clamp(POLL_LIMITS.0, POLL_LIMITS.1),
+        ));
         answer = match persist(console, server, &mut patience, || server.next()) {
             Ok(next) => next,
             Err(end) => return end,
@@ -155,7 +185,10 @@ fn persist(
 
 /// The facts with what switches say of themselves; `None` when none was heard.
 fn with_neighbours() -> Option<Facts> {
-    let options = Options { lldp_wait: LLDP_WAIT, ..Options::new(Path::new("/")) };
+    let options = Options {
+        lldp_wait: LLDP_WAIT,
+        ..Options::new(Path::new("/"))
+    };
     let facts = gather::gather(&options);
     facts.nics.iter().any(|nic| nic.lldp.is_some()).then_some(facts)
 }
@@ -183,15 +216,25 @@ mod tests {
     const SERVER: &str = "http://10.0.0.1:8081";
 
     fn refused(status: u16, detail: &str) -> ReportError {
-        ReportError::Refused { status, code: String::new(), detail: detail.to_owned() }
+        ReportError::Refused {
+            status,
+            code: String::new(),
+            detail: detail.to_owned(),
+        }
     }
 
     #[test]
     fn what_may_pass_is_retried_with_growing_pauses() {
         let now = Instant::now();
-        for error in [ReportError::Unreachable("connection refused".to_owned()), refused(503, "starting"), refused(429, "slow down")] {
+        for error in [
+            ReportError::Unreachable("connection refused".to_owned()),
+            refused(503, "starting"),
+            refused(429, "slow down"),
+        ] {
             let mut patience = Patience::default();
-            let pauses: Vec<u64> = (0..8).map(|_| patience.failure(SERVER, &error, now).pause.as_secs()).collect();
+            let pauses: Vec<u64> = (0..8)
+                .map(|_| patience.failure(SERVER, &error, now).pause.as_secs())
+                .collect();
             assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
             patience.success();
             let setback = patience.failure(SERVER, &error, now);
@@ -224,12 +267,22 @@ mod tests {
     fn refused_facts_are_shown_with_the_servers_words() {
         let setback = Patience::default().failure(SERVER, &refused(422, "nics[0].mac: not a MAC"), Instant::now());
         assert_eq!(setback.pause, SLOW_RETRY);
-        assert!(setback.trouble.to_string().contains("nics[0].mac: not a MAC (status 422)"));
+        assert!(
+            setback
+                .trouble
+                .to_string()
+                .contains("nics[0].mac: not a MAC (status 422)")
+        );
     }
 
     #[test]
     fn a_machine_without_a_name_shows_its_id() {
-        let mut answer = Answer { host: "5f0c".to_owned(), name: None, next: Next::Wait, poll_seconds: 10 };
+        let mut answer = Answer {
+            host: "5f0c".to_owned(),
+            name: None,
+            next: Next::Wait,
+            poll_seconds: 10,
+        };
         assert!(waiting(&answer).contains("5f0c"));
         answer.name = Some("web01".to_owned());
         assert!(waiting(&answer).contains("web01"));

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One trouble as it is shown on the machine's own screen: what is wrong, then what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub(super) enum Trouble {
     /// No driver of the image found an interface.
     NoInterface,
     /// The interface the firmware booted from is not among those found.
@@ -96,7 +96,10 @@ impl fmt::Display for Trouble {
                 "server {server} not reachable: {why}. Check that it is running and that no firewall is between. \
                  Still trying."
             ),
-            Self::TokenRefused { detail, restart_in_minutes } => write!(
+            Self::TokenRefused {
+                detail,
+                restart_in_minutes,
+            } => write!(
                 f,
                 "this boot's token has expired: restart this machine (server: {detail}). It restarts by itself in \
                  {restart_in_minutes} min."
@@ -106,7 +109,10 @@ impl fmt::Display for Trouble {
                 "the server did not take this machine's facts: {detail}. Server and image may be of different \
                  versions: build the image anew, then restart this machine. Still trying."
             ),
-            Self::Fatal { reason, restart_in_minutes } => write!(
+            Self::Fatal {
+                reason,
+                restart_in_minutes,
+            } => write!(
                 f,
                 "the collection failed: {reason}. The machine restarts in {restart_in_minutes} min; please report \
                  this text."
@@ -132,25 +138,72 @@ mod tests {
         let eth0 = || vec!["eth0 (52:54:00:77:00:01)".to_owned()];
         for (trouble, what, action) in [
             (Trouble::NoInterface, "no network interface", "Add it to the image"),
-            (Trouble::BootInterfaceMissing { mac: "52:54:00:77:00:01".to_owned() }, "52:54:00:77:00:01", "Trying the other"),
-            (Trouble::NoLink { interfaces: eth0() }, "no link on eth0 (52:54", "check the cable"),
-            (Trouble::NoLink { interfaces: Vec::new() }, "no link on any interface", "check the cable"),
-            (Trouble::NoDhcpAnswer { interfaces: eth0() }, "no DHCP answer on eth0 (52:54", "DHCP server or relay"),
-            (Trouble::NoServer { given: None }, "muster.server=", "Start this machine from the network"),
-            (Trouble::NoServer { given: Some("muster.server `x` is wrong".to_owned()) }, "`x`", "Start this machine"),
+            (
+                Trouble::BootInterfaceMissing {
+                    mac: "52:54:00:77:00:01".to_owned(),
+                },
+                "52:54:00:77:00:01",
+                "Trying the other",
+            ),
+            (
+                Trouble::NoLink { interfaces: eth0() },
+                "no link on eth0 (52:54",
+                "check the cable",
+            ),
+            (
+                Trouble::NoLink { interfaces: Vec::new() },
+                "no link on any interface",
+                "check the cable",
+            ),
+            (
+                Trouble::NoDhcpAnswer { interfaces: eth0() },
+                "no DHCP answer on eth0 (52:54",
+                "DHCP server or relay",
+            ),
+            (
+                Trouble::NoServer { given: None },
+                "muster.server=",
+                "Start this machine from the network",
+            ),
+            (
+                Trouble::NoServer {
+                    given: Some("muster.server `x` is wrong".to_owned()),
+                },
+                "`x`",
+                "Start this machine",
+            ),
             (Trouble::NoToken, "muster.token=", "Start this machine from the network"),
             (
-                Trouble::ServerUnreachable { server: "http://10.0.0.1:8081".to_owned(), why: "connection refused".to_owned() },
+                Trouble::ServerUnreachable {
+                    server: "http://10.0.0.1:8081".to_owned(),
+                    why: "connection refused".to_owned(),
+                },
                 "server http://10.0.0.1:8081 not reachable: connection refused",
                 "Check that it is running",
             ),
             (
-                Trouble::TokenRefused { detail: "expired".to_owned(), restart_in_minutes: 10 },
+                Trouble::TokenRefused {
+                    detail: "expired".to_owned(),
+                    restart_in_minutes: 10,
+                },
                 "this boot's token has expired: restart this machine",
                 "in 10 min",
             ),
-            (Trouble::FactsRefused { detail: "nics[0].mac".to_owned() }, "nics[0].mac", "build the image anew"),
-            (Trouble::Fatal { reason: "out of memory".to_owned(), restart_in_minutes: 5 }, "out of memory", "in 5 min"),
+            (
+                Trouble::FactsRefused {
+                    detail: "nics[0].mac".to_owned(),
+                },
+                "nics[0].mac",
+                "build the image anew",
+            ),
+            (
+                Trouble::Fatal {
+                    reason: "out of memory".to_owned(),
+                    restart_in_minutes: 5,
+                },
+                "out of memory",
+                "in 5 min",
+            ),
         ] {
             let text = trouble.to_string();
             assert!(text.contains(what) && text.contains(action), "{text}");

@@ -88,7 +88,9 @@ impl Client {
     /// A client that starts asking at once. `seed` makes transaction ids and pauses differ between machines.
     #[must_use]
     pub fn new(mac: MacAddr, seed: u64, now: Instant) -> Self {
-        let own = mac.0.iter().fold(seed | 1, |sum, byte| sum.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*byte));
+        let own = mac.0.iter().fold(seed | 1, |sum, byte| {
+            sum.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*byte)
+        });
         let mut client = Self {
             mac,
             xid: 0,
@@ -160,7 +162,9 @@ impl Client {
                 self.due = Some(now);
                 None
             }
-            (MessageType::Ack, State::Requesting { offer }) if message.server_id.is_none_or(|id| id == offer.server) => {
+            (MessageType::Ack, State::Requesting { offer })
+                if message.server_id.is_none_or(|id| id == offer.server) =>
+            {
                 self.bind(lease_of(message)?, message)
             }
             (MessageType::Ack, State::Renewing { lease, .. }) => {
@@ -189,20 +193,34 @@ impl Client {
         match lease.duration {
             Some(duration) => {
                 let limit = |value: Option<u32>, default: Duration, longest: Duration| {
-                    value.map_or(default, |seconds| Duration::from_secs(u64::from(seconds))).min(longest)
+                    value
+                        .map_or(default, |seconds| Duration::from_secs(u64::from(seconds)))
+                        .min(longest)
                 };
                 let rebind = limit(message.rebinding_time, duration * 7 / 8, duration);
                 let renew = limit(message.renewal_time, duration / 2, rebind).max(SHORTEST_LEASE / 2);
-                let times =
-                    Times { renew: self.asked + renew, rebind: self.asked + rebind, end: self.asked + duration };
+                let times = Times {
+                    renew: self.asked + renew,
+                    rebind: self.asked + rebind,
+                    end: self.asked + duration,
+                };
                 self.due = Some(times.renew.min(times.end));
-                self.state = State::Bound { lease: lease.clone(), times };
+                self.state = State::Bound {
+                    lease: lease.clone(),
+                    times,
+                };
             }
             None => {
                 let never = self.asked + Duration::from_secs(u64::from(u32::MAX));
                 self.due = None;
-                self.state =
-                    State::Bound { lease: lease.clone(), times: Times { renew: never, rebind: never, end: never } };
+                self.state = State::Bound {
+                    lease: lease.clone(),
+                    times: Times {
+                        renew: never,
+                        rebind: never,
+                        end: never,
+                    },
+                };
             }
         }
         Some(Change::Bound(lease))
@@ -218,7 +236,10 @@ impl Client {
 
     fn discover(&mut self, now: Instant) -> Transmit {
         self.pause(now);
-        Transmit { message: self.message(MessageType::Discover, now), to: None }
+        Transmit {
+            message: self.message(MessageType::Discover, now),
+            to: None,
+        }
     }
 
     fn request(&mut self, offer: &Lease, now: Instant) -> Transmit {
@@ -277,7 +298,10 @@ impl Client {
 
     /// The next number of a linear congruential generator; unpredictability is not needed here.
     fn draw(&mut self) -> u32 {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         u32::try_from(self.random >> 32).unwrap_or_default()
     }
 }
@@ -289,7 +313,9 @@ fn lease_of(message: &Message) -> Option<Lease> {
         return None;
     }
     let server = message.server_id.filter(|id| !id.is_unspecified())?;
-    let prefix = message.subnet_mask.map_or_else(|| classful_prefix(address), |mask| u32::from(mask).leading_ones());
+    let prefix = message
+        .subnet_mask
+        .map_or_else(|| classful_prefix(address), |mask| u32::from(mask).leading_ones());
     let duration = match message.lease_time {
         None | Some(u32::MAX) => None,
         Some(seconds) => Some(Duration::from_secs(u64::from(seconds)).max(SHORTEST_LEASE)),

@@ -41,8 +41,14 @@ fn four_messages_give_an_address() {
     assert_eq!(discover.message.message_type, Some(MessageType::Discover));
     assert!(discover.message.broadcast);
     assert_eq!(discover.message.vendor_class.as_deref(), Some(VENDOR_CLASS));
-    assert_eq!(discover.message.client_id.as_deref(), Some(&[1, 0x52, 0x54, 0, 0x77, 0, 1][..]));
-    assert_eq!((&discover.message.hostname, &discover.message.machine_id_raw), (&None, &None));
+    assert_eq!(
+        discover.message.client_id.as_deref(),
+        Some(&[1, 0x52, 0x54, 0, 0x77, 0, 1][..])
+    );
+    assert_eq!(
+        (&discover.message.hostname, &discover.message.machine_id_raw),
+        (&None, &None)
+    );
 
     client.receive(&reply(&discover.message, MessageType::Offer), now);
     let request = sent(&mut client, now);
@@ -76,7 +82,10 @@ fn silence_is_asked_again_with_growing_pauses_that_stay_bounded() {
         now = next;
     }
     assert!((1.5..2.5).contains(&pauses[0]), "{pauses:?}");
-    assert!(pauses[3..].iter().all(|pause| (13.9..18.1).contains(pause)), "{pauses:?}");
+    assert!(
+        pauses[3..].iter().all(|pause| (13.9..18.1).contains(pause)),
+        "{pauses:?}"
+    );
     assert_eq!(u64::from(sent(&mut client, now).message.secs), (now - start).as_secs());
 }
 
@@ -109,7 +118,14 @@ fn what_is_not_for_this_client_is_passed_over() {
     proxy.yiaddr = Ipv4Addr::UNSPECIFIED;
     let mut nobody = good.clone();
     nobody.server_id = None;
-    for message in [other_xid, other_mac, proxy, nobody, reply(&discover, MessageType::Ack), discover.clone()] {
+    for message in [
+        other_xid,
+        other_mac,
+        proxy,
+        nobody,
+        reply(&discover, MessageType::Ack),
+        discover.clone(),
+    ] {
         assert_eq!(client.receive(&message, now), None);
         assert_eq!(client.poll(now), (None, None), "{message:?}");
     }
@@ -132,7 +148,10 @@ fn a_refusal_starts_over_after_a_pause() {
     assert_eq!(client.receive(&nak, now), None);
     assert_eq!(client.poll(now), (None, None));
     let later = client.wake_at().unwrap();
-    assert_eq!(sent(&mut client, later).message.message_type, Some(MessageType::Discover));
+    assert_eq!(
+        sent(&mut client, later).message.message_type,
+        Some(MessageType::Discover)
+    );
 }
 
 #[test]
@@ -185,14 +204,22 @@ fn an_address_taken_back_at_renewal_is_lost() {
     let mut client = bound(now);
     let t1 = client.wake_at().unwrap();
     let renewal = sent(&mut client, t1).message;
-    assert_eq!(client.receive(&reply(&renewal, MessageType::Nak), t1), Some(Change::Lost));
+    assert_eq!(
+        client.receive(&reply(&renewal, MessageType::Nak), t1),
+        Some(Change::Lost)
+    );
     assert_eq!(sent(&mut client, t1).message.message_type, Some(MessageType::Discover));
 }
 
 #[test]
 fn leases_for_ever_and_absurd_ones() {
     let now = Instant::now();
-    for (seconds, wake) in [(None, None), (Some(u32::MAX), None), (Some(0), Some(15)), (Some(1), Some(15))] {
+    for (seconds, wake) in [
+        (None, None),
+        (Some(u32::MAX), None),
+        (Some(0), Some(15)),
+        (Some(1), Some(15)),
+    ] {
         let mut client = Client::new(mac(), 7, now);
         let discover = sent(&mut client, now).message;
         client.receive(&reply(&discover, MessageType::Offer), now);
@@ -202,9 +229,15 @@ fn leases_for_ever_and_absurd_ones() {
         ack.renewal_time = Some(0);
         ack.rebinding_time = Some(0);
         ack.subnet_mask = None;
-        let Some(Change::Bound(lease)) = client.receive(&ack, now) else { panic!("no lease") };
+        let Some(Change::Bound(lease)) = client.receive(&ack, now) else {
+            panic!("no lease")
+        };
         assert_eq!(lease.prefix, 8);
-        assert_eq!(client.wake_at(), wake.map(|s| now + Duration::from_secs(s)), "{seconds:?}");
+        assert_eq!(
+            client.wake_at(),
+            wake.map(|s| now + Duration::from_secs(s)),
+            "{seconds:?}"
+        );
     }
 }
 

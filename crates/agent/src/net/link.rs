@@ -43,7 +43,11 @@ pub fn interfaces(sysfs: &Path) -> Vec<Interface> {
 }
 
 fn interface(path: &Path, name: &str) -> Option<Interface> {
-    let read = |file: &str| fs::read_to_string(path.join(file)).ok().map(|text| text.trim().to_owned());
+    let read = |file: &str| {
+        fs::read_to_string(path.join(file))
+            .ok()
+            .map(|text| text.trim().to_owned())
+    };
     // ARPHRD_ETHER: no InfiniBand, no tunnels.
     if read("type")? != "1" || !path.join("device").exists() {
         return None;
@@ -72,7 +76,12 @@ mod tests {
         let add = |name: &str, kind: &str, index: &str, mac: &str, carrier: &str, device: bool| {
             let path = root.path().join("class/net").join(name);
             fs::create_dir_all(&path).unwrap();
-            for (file, text) in [("type", kind), ("ifindex", index), ("address", mac), ("carrier", carrier)] {
+            for (file, text) in [
+                ("type", kind),
+                ("ifindex", index),
+                ("address", mac),
+                ("carrier", carrier),
+            ] {
                 fs::write(path.join(file), format!("{text}\n")).unwrap();
             }
             if device {
@@ -86,7 +95,10 @@ mod tests {
         add("br0", "1", "4", "52:54:00:77:00:03", "1", false);
         add("ib0", "32", "5", "80:00:00:48:fe:80", "1", true);
         let found = interfaces(root.path());
-        assert_eq!(found.iter().map(Interface::label).collect::<Vec<_>>(), ["eth0 (52:54:00:77:00:01)", "eth1 (52:54:00:77:00:02)"]);
+        assert_eq!(
+            found.iter().map(Interface::label).collect::<Vec<_>>(),
+            ["eth0 (52:54:00:77:00:01)", "eth1 (52:54:00:77:00:02)"]
+        );
         assert_eq!(found[0].driver.as_deref(), Some("e1000e"));
         assert!(found[0].link && !found[1].link);
         assert!(interfaces(Path::new("/nowhere")).is_empty());

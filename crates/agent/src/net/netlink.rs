@@ -49,19 +49,31 @@ impl Request {
         body.extend(IFF_UP.to_ne_bytes());
         // Only this flag changes.
         body.extend(IFF_UP.to_ne_bytes());
-        Self { kind: RTM_NEWLINK, flags: 0, body }
+        Self {
+            kind: RTM_NEWLINK,
+            flags: 0,
+            body,
+        }
     }
 
     /// Gives the interface an address, or keeps the one it has.
     #[must_use]
     pub fn add_address(index: u32, address: Ipv4Addr, prefix: u8) -> Self {
-        Self { kind: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_REPLACE, body: address_body(index, address, prefix) }
+        Self {
+            kind: RTM_NEWADDR,
+            flags: NLM_F_CREATE | NLM_F_REPLACE,
+            body: address_body(index, address, prefix),
+        }
     }
 
     /// Takes an address away.
     #[must_use]
     pub fn remove_address(index: u32, address: Ipv4Addr, prefix: u8) -> Self {
-        Self { kind: RTM_DELADDR, flags: 0, body: address_body(index, address, prefix) }
+        Self {
+            kind: RTM_DELADDR,
+            flags: 0,
+            body: address_body(index, address, prefix),
+        }
     }
 
     /// Makes `router` the default route. It is taken to be on the link even when the prefix does
@@ -72,7 +84,11 @@ impl Request {
         body.extend(RTNH_F_ONLINK.to_ne_bytes());
         attribute(&mut body, RTA_OIF, &index.to_ne_bytes());
         attribute(&mut body, RTA_GATEWAY, &router.octets());
-        Self { kind: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE, body }
+        Self {
+            kind: RTM_NEWROUTE,
+            flags: NLM_F_CREATE | NLM_F_REPLACE,
+            body,
+        }
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -110,12 +126,21 @@ pub fn apply(request: &Request) -> io::Result<()> {
 
 /// Reads the kernel's answer: an error message with code 0 is an acknowledgement.
 fn outcome(answer: &[u8]) -> io::Result<()> {
-    let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
-    let code = answer.get(HEADER..HEADER + 4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
+    let kind = answer
+        .get(4..6)
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(u16::from_ne_bytes);
+    let code = answer
+        .get(HEADER..HEADER + 4)
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(i32::from_ne_bytes);
     match (kind, code) {
         (Some(NLMSG_ERROR), Some(0)) => Ok(()),
         (Some(NLMSG_ERROR), Some(code)) => Err(io::Error::from_raw_os_error(code.saturating_neg())),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel's netlink answer is not understood")),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the kernel's netlink answer is not understood",
+        )),
     }
 }
 

@@ -43,7 +43,11 @@ impl Port {
         setsockopt(&descriptor, Broadcast, &true)?;
         setsockopt(&descriptor, BindToDevice, &OsString::from(&interface.name))?;
         bind(descriptor.as_raw_fd(), &SockaddrIn::new(0, 0, 0, 0, CLIENT_PORT))?;
-        Ok(Self { client: Client::new(interface.mac, seed, now), interface, socket: UdpSocket::from(descriptor) })
+        Ok(Self {
+            client: Client::new(interface.mac, seed, now),
+            interface,
+            socket: UdpSocket::from(descriptor),
+        })
     }
 
     /// The client's state.
@@ -69,8 +73,12 @@ impl Port {
         let mut change = None;
         // Bounded, so that a flood cannot hold the thread here.
         for _ in 0..64 {
-            let Ok(length) = self.socket.recv(&mut buffer) else { break };
-            let Some(Ok(message)) = buffer.get(..length).map(decode) else { continue };
+            let Ok(length) = self.socket.recv(&mut buffer) else {
+                break;
+            };
+            let Some(Ok(message)) = buffer.get(..length).map(decode) else {
+                continue;
+            };
             change = self.client.receive(&message, now).or(change);
         }
         change

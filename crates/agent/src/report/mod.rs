@@ -251,9 +251,14 @@ mod tests {
             loop {
                 let length = stream.read(&mut chunk).unwrap();
                 request.push_str(std::str::from_utf8(&chunk[..length]).unwrap());
-                let body = request.split_once("\r\n\r\n").map(|(head, body)| (head.to_lowercase(), body.len()));
+                let body = request
+                    .split_once("\r\n\r\n")
+                    .map(|(head, body)| (head.to_lowercase(), body.len()));
                 if let Some((head, have)) = body {
-                    let want = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+                    let want = head
+                        .split("content-length: ")
+                        .nth(1)
+                        .and_then(|rest| rest.lines().next());
                     if want.is_none_or(|want| want.parse::<usize>().unwrap() <= have) {
                         break;
                     }
@@ -275,10 +280,16 @@ mod tests {
             ..Facts::default()
         };
         let answer = server.facts(&facts).unwrap();
-        assert_eq!((answer.next, answer.poll_seconds, answer.name), (Next::Reboot, 10, None));
+        assert_eq!(
+            (answer.next, answer.poll_seconds, answer.name),
+            (Next::Reboot, 10, None)
+        );
         let asked = asked.join().unwrap();
         assert!(asked.starts_with("POST /boot/facts HTTP/1.1\r\n"), "{asked}");
-        assert!(asked.to_lowercase().contains("authorization: bearer token\r\n"), "{asked}");
+        assert!(
+            asked.to_lowercase().contains("authorization: bearer token\r\n"),
+            "{asked}"
+        );
         assert!(asked.contains("\"version\":1"), "{asked}");
     }
 
@@ -286,7 +297,12 @@ mod tests {
     fn progress_takes_an_answer_without_a_body() {
         let (server, asked) = server("HTTP/1.1 204 No Content\r\n\r\n");
         server.progress(Stage::Link, "eth0 has a link").unwrap();
-        assert!(asked.join().unwrap().ends_with(r#"{"message":"eth0 has a link","stage":"link"}"#));
+        assert!(
+            asked
+                .join()
+                .unwrap()
+                .ends_with(r#"{"message":"eth0 has a link","stage":"link"}"#)
+        );
     }
 
     #[test]
@@ -307,7 +323,11 @@ mod tests {
     fn answers_without_json_are_told_apart() {
         assert_eq!(
             refusal(502, b"<html>"),
-            ReportError::Refused { status: 502, code: String::new(), detail: "it gave no reason".to_owned() }
+            ReportError::Refused {
+                status: 502,
+                code: String::new(),
+                detail: "it gave no reason".to_owned()
+            }
         );
         assert!(matches!(answer(b"hello"), Err(ReportError::Malformed(_))));
         let newer = answer(br#"{"host":"h","next":"dance"}"#).unwrap();
