@@ -8,4 +8,5 @@ pub mod boot;
 pub mod discovery;
 pub mod inventory;
 pub mod ipam;
+pub mod net;
 pub mod render;

@@ -365,7 +365,7 @@ pub enum DiskBus {
     Usb,
     /// eMMC or SD.
     Mmc,
-    /// Xen, Hyper-V or VMware paravirtual.
+    /// Xen, Hyper-V or `VMware` paravirtual.
     Paravirtual,
 }
 

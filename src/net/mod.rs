@@ -1,0 +1,3 @@
+//! Sockets. Thin: what to answer is decided in `discovery`.
+
+pub mod tftp;

@@ -1,0 +1,183 @@
+use std::{
+    collections::HashMap,
+    io,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use muster_wire::tftp::{Action, End, ErrorCode, Report, Transfer, error_packet, parse_request};
+use tokio::{net::UdpSocket, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{Server, TftpClient, TftpContent, TftpListener};
+use crate::discovery::BootFile;
+
+/// Running transfers by client, so that one client cannot take every place.
+type Running = Arc<Mutex<HashMap<Ipv4Addr, usize>>>;
+
+impl<C: TftpContent> Server<C> {
+    pub(super) async fn listen(&self, listener: &TftpListener, stop: &CancellationToken) -> io::Result<()> {
+        let running = Running::default();
+        loop {
+            let (datagram, client) = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                received = listener.receive() => match received {
+                    Ok(received) => received,
+                    Err(error) if passes(&error) => continue,
+                    Err(error) => return Err(error),
+                },
+            };
+            self.answer(listener, &running, &datagram, client, stop);
+        }
+    }
+
+    fn answer(
+        &self,
+        listener: &TftpListener,
+        running: &Running,
+        datagram: &[u8],
+        client: TftpClient,
+        stop: &CancellationToken,
+    ) {
+        let request = match parse_request(datagram) {
+            Ok(request) => request,
+            Err(fault) => {
+                self.content.malformed(client, &fault.to_string());
+                if let Some(answer) = fault.answer() {
+                    listener.refuse(client.from, &answer);
+                }
+                return;
+            }
+        };
+        let Some(place) = Place::take(running, *client.from.ip(), self.bounds.max_per_client) else {
+            listener.refuse(
+                client.from,
+                &error_packet(ErrorCode::NotDefined, "too many transfers of this client"),
+            );
+            return;
+        };
+        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
+            listener.refuse(
+                client.from,
+                &error_packet(ErrorCode::NotDefined, "the server is busy, ask again"),
+            );
+            return;
+        };
+        let (file, ticket) = match self.content.open(client, &request) {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                listener.refuse(client.from, &error_packet(refusal.code, &refusal.text));
+                return;
+            }
+        };
+        let limits = self.bounds.transfer;
+        let content = Arc::clone(&self.content);
+        let stop = stop.clone();
+        self.tasks.spawn(async move {
+            let began = Instant::now();
+            let transfer = Transfer::new(&request, file.bytes.len() as u64, &limits, 0);
+            let driven = tokio::select! {
+                driven = drive(transfer, &file, client, began) => driven,
+                () = stop.cancelled() => Ok(cut(began)),
+            };
+            let report = driven.unwrap_or_else(|error| {
+                tracing::warn!(client = %client.from, %error, "tftp transfer broke off");
+                cut(began)
+            });
+            content.ended(ticket, &report);
+            drop((permit, place));
+        });
+    }
+}
+
+/// Runs one transfer on a socket of its own, from the address that was asked.
+async fn drive(mut transfer: Transfer, file: &BootFile, client: TftpClient, began: Instant) -> io::Result<Report> {
+    let socket = UdpSocket::bind(SocketAddrV4::new(client.server, 0)).await?;
+    socket.connect(SocketAddr::V4(client.from)).await?;
+    let mut buffer = [0_u8; 1500];
+    loop {
+        match transfer.poll(since(began)) {
+            Action::Send(datagram) => match socket.send(&datagram).await {
+                Ok(_) => {}
+                Err(error) if passes(&error) => {}
+                Err(error) => return Err(error),
+            },
+            Action::Read { offset, len } => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX);
+                match file.bytes.get(start..start.saturating_add(len)) {
+                    Some(block) => transfer.supply(block),
+                    None => transfer.on_read_error(),
+                }
+            }
+            Action::WaitUntil(at_ms) => {
+                let deadline = began + Duration::from_millis(at_ms);
+                match tokio::time::timeout_at(deadline, socket.recv(&mut buffer)).await {
+                    Ok(Ok(len)) => transfer.on_packet(buffer.get(..len).unwrap_or_default(), since(began)),
+                    Ok(Err(error)) if passes(&error) => {}
+                    Ok(Err(error)) => return Err(error),
+                    Err(_late) => transfer.on_timeout(since(began)),
+                }
+            }
+            Action::Done(report) => return Ok(report),
+        }
+    }
+}
+
+/// Errors of one datagram, not of the socket: an ICMP answer to an earlier one, a full queue.
+fn passes(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable, WouldBlock,
+    };
+    matches!(
+        error.kind(),
+        ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable | Interrupted | WouldBlock
+    ) || error.raw_os_error() == Some(nix::libc::ENOBUFS)
+}
+
+fn since(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn cut(began: Instant) -> Report {
+    Report {
+        bytes: 0,
+        duration_ms: since(began),
+        retransmits: 0,
+        end: End::ContentFailed,
+    }
+}
+
+/// One client's share of the places; given back when dropped.
+struct Place {
+    running: Running,
+    client: Ipv4Addr,
+}
+
+impl Place {
+    fn take(running: &Running, client: Ipv4Addr, most: usize) -> Option<Self> {
+        let mut counts = running.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(client).or_insert(0);
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        drop(counts);
+        Some(Self {
+            running: Arc::clone(running),
+            client,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.client);
+            }
+        }
+    }
+}
