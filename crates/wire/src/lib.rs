@@ -5,5 +5,7 @@
 #![deny(missing_docs)]
 #![warn(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
+pub mod cpio;
 pub mod dhcp;
+pub mod lldp;
 pub mod tftp;
