@@ -5,6 +5,7 @@
 //! `docs/ARCHITECTURE.md` walks through them.
 
 pub mod boot;
+pub mod config;
 pub mod discovery;
 pub mod inventory;
 pub mod ipam;
