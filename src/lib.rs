@@ -4,10 +4,13 @@
 //! `cli` · `app`, `config`, `telemetry` · `net`, `http` · `discovery`, `auth` · `store` · `inventory`, `ipam`, `boot`.
 //! `docs/ARCHITECTURE.md` walks through them.
 
+pub mod app;
 pub mod boot;
+pub mod cli;
 pub mod config;
 pub mod discovery;
 pub mod inventory;
 pub mod ipam;
 pub mod net;
 pub mod render;
+pub mod telemetry;

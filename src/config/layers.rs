@@ -121,7 +121,10 @@ fn flatten(reader: &mut Reader, keys: &[String], prefix: &str, entries: Vec<Entr
                 );
             }
             Content::Table(_) => {
-                let sections = keys.iter().filter_map(|key| key.rsplit_once('.')).map(|(section, _)| section);
+                let sections = keys
+                    .iter()
+                    .filter_map(|key| key.rsplit_once('.'))
+                    .map(|(section, _)| section);
                 let hint = nearest(&path, sections)
                     .map(|near| format!("; did you mean [{near}]?"))
                     .unwrap_or_default();

@@ -51,7 +51,9 @@ impl DatabaseUrl {
         let Some((scheme, rest)) = self.0.split_once("://") else {
             return self.0.clone();
         };
-        let (base, query) = rest.split_once('?').map_or((rest, None), |(base, query)| (base, Some(query)));
+        let (base, query) = rest
+            .split_once('?')
+            .map_or((rest, None), |(base, query)| (base, Some(query)));
         let base = match base.rsplit_once('@') {
             Some((who, place)) => match who.split_once(':') {
                 Some((user, _)) => format!("{user}:***@{place}"),
@@ -264,7 +266,8 @@ impl Setting for Duration {
     const KIND: &'static str = "duration";
 
     fn read(node: &Node) -> Result<Self, Wrong> {
-        let refused = || node.wrong("expected a length of time with its unit, such as \"90s\", \"30m\", \"1h30m\", \"7d\"");
+        let refused =
+            || node.wrong("expected a length of time with its unit, such as \"90s\", \"30m\", \"1h30m\", \"7d\"");
         let text = node.text().map_err(|_| refused())?;
         let mut total: u64 = 0;
         let mut rest = text;
@@ -312,11 +315,13 @@ impl Setting for DatabaseUrl {
     fn read(node: &Node) -> Result<Self, Wrong> {
         let text = node.text()?;
         let known = ["sqlite://", "postgres://", "postgresql://"];
-        if known.iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme)) {
+        if known
+            .iter()
+            .any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
+        {
             return Ok(Self(text.to_owned()));
         }
-        let mut wrong =
-            node.wrong("expected sqlite:///PATH or postgres://USER:PASSWORD@HOST/DATABASE");
+        let mut wrong = node.wrong("expected sqlite:///PATH or postgres://USER:PASSWORD@HOST/DATABASE");
         wrong.found = quoted(&Self(text.to_owned()).masked());
         Err(wrong)
     }
@@ -353,9 +358,9 @@ impl Setting for LogFilter {
 
     fn read(node: &Node) -> Result<Self, Wrong> {
         let text = node.text()?;
-        tracing_subscriber::EnvFilter::builder()
-            .parse(text)
-            .map_err(|_| node.wrong("expected a level (error, warn, info, debug, trace) or `info,muster::net=debug`"))?;
+        tracing_subscriber::EnvFilter::builder().parse(text).map_err(|_| {
+            node.wrong("expected a level (error, warn, info, debug, trace) or `info,muster::net=debug`")
+        })?;
         Ok(Self(text.to_owned()))
     }
 
@@ -491,7 +496,13 @@ mod tests {
 
     #[test]
     fn durations_have_units() {
-        for (text, seconds) in [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("1d 2h", 93_600), ("1w", 604_800)] {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("30m", 1800),
+            ("1h30m", 5400),
+            ("1d 2h", 93_600),
+            ("1w", 604_800),
+        ] {
             assert_eq!(read::<Duration>(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "0s", "90", "1x", "h", "-1h", "99999999999999999999s", "1ä"] {
@@ -503,11 +514,23 @@ mod tests {
     #[test]
     fn passwords_are_masked() {
         for (url, shown) in [
-            ("postgres://anna:s3cret@db.lab/muster", "postgres://anna:***@db.lab/muster"),
-            ("postgres://anna:a@b:c@db.lab/muster", "postgres://anna:***@db.lab/muster"),
-            ("postgres://db.lab/muster?user=a&password=s3cret", "postgres://db.lab/muster?user=a&password=***"),
+            (
+                "postgres://anna:s3cret@db.lab/muster",
+                "postgres://anna:***@db.lab/muster",
+            ),
+            (
+                "postgres://anna:a@b:c@db.lab/muster",
+                "postgres://anna:***@db.lab/muster",
+            ),
+            (
+                "postgres://db.lab/muster?user=a&password=s3cret",
+                "postgres://db.lab/muster?user=a&password=***",
+            ),
             ("postgres://anna@db.lab/muster", "postgres://anna@db.lab/muster"),
-            ("sqlite:///var/lib/muster/muster.db", "sqlite:///var/lib/muster/muster.db"),
+            (
+                "sqlite:///var/lib/muster/muster.db",
+                "sqlite:///var/lib/muster/muster.db",
+            ),
         ] {
             assert_eq!(DatabaseUrl(url.to_owned()).masked(), shown);
         }
@@ -522,7 +545,10 @@ mod tests {
         );
         assert!(read::<Ipv4Net>("10.77.0.0").is_err());
         assert!(read::<AddressRange>("10.0.0.9-10.0.0.1").is_err());
-        assert_eq!(read::<MacPattern>("52-54-00-AA:*"), Ok(MacPattern("52:54:00:aa:*".to_owned())));
+        assert_eq!(
+            read::<MacPattern>("52-54-00-AA:*"),
+            Ok(MacPattern("52:54:00:aa:*".to_owned()))
+        );
         assert!(read::<MacPattern>("52:54:00:aa").is_err());
         assert!(read::<MacPattern>("52:54:00:aa:01:02:*").is_err());
         assert!(read::<MacPattern>("*").is_err());
@@ -531,7 +557,10 @@ mod tests {
 
     #[test]
     fn urls_are_of_a_server() {
-        assert_eq!(read::<HttpUrl>("http://10.0.0.1:8081/"), Ok(HttpUrl("http://10.0.0.1:8081".to_owned())));
+        assert_eq!(
+            read::<HttpUrl>("http://10.0.0.1:8081/"),
+            Ok(HttpUrl("http://10.0.0.1:8081".to_owned()))
+        );
         for text in ["10.0.0.1", "ftp://a", "http://a/b", "http://u:p@a", "http://a?b"] {
             assert!(read::<HttpUrl>(text).is_err(), "{text}");
         }

@@ -1,6 +1,6 @@
 //! The table of keys: name, type, default and meaning of every setting, written once.
 
-use std::{net::SocketAddr, net::Ipv4Addr, path::PathBuf, time::Duration};
+use std::{net::Ipv4Addr, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
     Key, Reader, Row,

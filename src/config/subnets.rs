@@ -120,7 +120,10 @@ impl Setting for Reservations {
                     .as_deref()
                     .map(|name| format!(", hostname = {}", quoted(name)))
                     .unwrap_or_default();
-                format!("{{ mac = \"{}\", address = \"{}\"{hostname} }}", reservation.mac, reservation.address)
+                format!(
+                    "{{ mac = \"{}\", address = \"{}\"{hostname} }}",
+                    reservation.mac, reservation.address
+                )
             })
             .collect();
         format!("[{}]", items.join(", "))
@@ -268,17 +271,26 @@ fn consistent(reader: &mut Reader, subnet: &SubnetSettings) {
                     "`{name}.ranges`: {}-{} is not inside the network; its addresses are {} to {}",
                     range.first,
                     range.last,
-                    network.hosts().next().unwrap_or(network.network()),
-                    network.hosts().last().unwrap_or(network.broadcast()),
+                    Ipv4Addr::from(u32::from(network.network()) + 1),
+                    Ipv4Addr::from(u32::from(network.broadcast()) - 1),
                 ),
             ));
         }
     }
     for (index, range) in keys.ranges.value.iter().enumerate() {
-        if let Some(other) = keys.ranges.value.iter().skip(index + 1).find(|other| range.first <= other.last && other.first <= range.last) {
+        if let Some(other) = keys
+            .ranges
+            .value
+            .iter()
+            .skip(index + 1)
+            .find(|other| range.first <= other.last && other.first <= range.last)
+        {
             told.push((
                 &keys.ranges.origin,
-                format!("`{name}.ranges`: {}-{} and {}-{} overlap", range.first, range.last, other.first, other.last),
+                format!(
+                    "`{name}.ranges`: {}-{} and {}-{} overlap",
+                    range.first, range.last, other.first, other.last
+                ),
             ));
         }
     }
@@ -301,10 +313,16 @@ fn consistent(reader: &mut Reader, subnet: &SubnetSettings) {
     for Reservation { mac, address, .. } in &subnet.reservations.value.0 {
         let origin = &subnet.reservations.origin;
         if !usable(*address) {
-            told.push((origin, format!("`{name}.reservations`: {address} of {mac} is not inside the network")));
+            told.push((
+                origin,
+                format!("`{name}.reservations`: {address} of {mac} is not inside the network"),
+            ));
         }
         if keys.router.value == Some(*address) {
-            told.push((origin, format!("`{name}.reservations`: {address} of {mac} is the router's")));
+            told.push((
+                origin,
+                format!("`{name}.reservations`: {address} of {mac} is the router's"),
+            ));
         }
         if !macs.insert(*mac) {
             told.push((origin, format!("`{name}.reservations`: {mac} has two reservations")));

@@ -1,0 +1,36 @@
+//! Wiring: settings become plain values, rooms are started with them, and all is drained at the end.
+
+mod listen;
+mod serve;
+
+pub use serve::serve;
+
+/// Why Muster cannot start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A listener cannot be had.
+    #[error("{setting} = {address} ({origin}) cannot be listened on{holder}")]
+    Listen {
+        /// The setting that names the address.
+        setting: &'static str,
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Where the setting comes from.
+        origin: crate::config::Origin,
+        /// `: NAME (pid N) has it`, or nothing.
+        holder: String,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// A part of the server ended that should run until the end.
+    #[error("{part} ended by itself")]
+    Ended {
+        /// Which part.
+        part: &'static str,
+        /// Why, when it said.
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// Signals cannot be waited for.
+    #[error("signals cannot be caught")]
+    Signals(#[source] std::io::Error),
+}

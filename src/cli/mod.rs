@@ -1,0 +1,146 @@
+//! The command line: parse, print, exit codes. 0 is well, 1 a failure or a failing check, 2 wrong usage or settings.
+
+mod settings;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    app,
+    config::{self, ConfigErrors},
+    telemetry,
+};
+use settings::SettingsArgs;
+
+/// The CMDB that boots your servers.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve DHCP, TFTP, machines and the page until told to stop.
+    Serve,
+    /// Show the settings and where they come from.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the version.
+    Version,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Every value with where it comes from; passwords are masked.
+    Show {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Every key with its type, default and meaning.
+    Keys,
+    /// A commented settings file with every default.
+    Example,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Settings(#[from] ConfigErrors),
+    #[error(transparent)]
+    App(#[from] app::AppError),
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::TelemetryError),
+    #[error("the runtime cannot start")]
+    Runtime(#[source] io::Error),
+    #[error("the output cannot be written")]
+    Output(#[source] io::Error),
+}
+
+impl Failure {
+    fn code(&self) -> ExitCode {
+        match self {
+            Self::Settings(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Runs the command of this process's arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    match command(Cli::parse()) {
+        Ok(code) => code,
+        // Nobody reads any more: `muster config keys | head`.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "muster: {}", chain(&failure));
+            failure.code()
+        }
+    }
+}
+
+fn command(cli: Cli) -> Result<ExitCode, Failure> {
+    let Cli { settings, command } = cli;
+    match command {
+        Command::Serve => {
+            let settings = config::load(&settings.sources())?;
+            let format = match settings.log.format.value {
+                config::LogFormat::Text => telemetry::Format::Text,
+                config::LogFormat::Json => telemetry::Format::Json,
+            };
+            telemetry::start(&settings.log.filter.value.0, format)?;
+            runtime()?.block_on(app::serve(&settings))?;
+        }
+        Command::Config(ConfigCommand::Show { json }) => {
+            let rows = config::load(&settings.sources())?.rows();
+            print(&if json {
+                settings::rows_as_json(&rows)
+            } else {
+                settings::rows_as_text(&rows)
+            })?;
+        }
+        Command::Config(ConfigCommand::Keys) => print(&config::reference())?,
+        Command::Config(ConfigCommand::Example) => print(&config::example())?,
+        Command::Version => print(&format!("muster {}\n", env!("CARGO_PKG_VERSION")))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(Failure::Output)
+}
+
+/// An error with its causes, each once: `a: b: c`.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
