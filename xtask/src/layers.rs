@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["app", "config", "telemetry"],
     &["net", "http", "collect", "jobs", "sheets"],
-    &["discovery", "provision", "render", "auth"],
+    &["discovery", "provision", "render", "auth", "check"],
     &["store"],
     &["inventory", "ipam", "boot"],
 ];
