@@ -4,3 +4,4 @@ pub mod gather;
 pub mod init;
 pub mod net;
 pub mod report;
+pub mod sys;

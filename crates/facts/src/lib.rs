@@ -11,7 +11,7 @@ mod mac;
 mod text;
 
 pub use mac::{MacAddr, MacParseError};
-pub use text::clean_text;
+pub use text::{clean_text, trim_text};
 
 use serde::{Deserialize, Serialize};
 
@@ -176,6 +176,12 @@ pub struct Bios {
     /// BIOS revision `major.minor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// Revision `major.minor` of the embedded controller's firmware.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ec_revision: Option<String>,
+    /// Size of the firmware's ROM, bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rom_bytes: Option<u64>,
     /// How the running kernel was started; `None` where it cannot be told (a partial tree).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<BootMode>,
@@ -211,8 +217,20 @@ pub struct Cpu {
     pub sockets: u32,
     /// Physical cores of all sockets together.
     pub cores: u32,
-    /// Logical CPUs the kernel sees.
+    /// Logical CPUs that are present, switched on or not.
     pub threads: u32,
+    /// Logical CPUs that are present but switched off.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub offline: u32,
+    /// Physical cores in each socket, of the kind named by `model`; zero where it cannot be told.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cores_per_socket: u32,
+    /// Logical CPUs in each core, of the kind named by `model`; zero where it cannot be told.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub threads_per_core: u32,
+    /// Each kind of core, where a machine mixes several (ARM big.LITTLE), in the kernel's order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<CpuKind>,
     /// Highest frequency, MHz.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_mhz: Option<u32>,
@@ -224,7 +242,26 @@ pub struct Cpu {
     pub packages: Vec<CpuPackage>,
 }
 
-/// One processor socket (SMBIOS type 4).
+/// One kind of core of a machine that mixes several.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CpuKind {
+    /// Maker of the core's design.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// Model name, e.g. `Cortex-A510`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Cores of this kind.
+    pub cores: u32,
+    /// Logical CPUs of this kind.
+    pub threads: u32,
+    /// Highest frequency, MHz.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_mhz: Option<u32>,
+}
+
+/// One populated processor socket (SMBIOS type 4).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CpuPackage {
@@ -498,4 +535,10 @@ pub struct Unread {
     pub what: String,
     /// Why, in plain words with the path: `/sys/firmware/dmi/tables/DMI: permission denied`.
     pub why: String,
+}
+
+/// Whether a count is left out of the document.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

@@ -5,10 +5,24 @@
 //! only when the root is `/`. Nothing here fails: what cannot be read is listed in
 //! [`Facts::unread`] and the rest is reported.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod bmc;
+mod cpu;
+mod disk;
+mod dmi;
+mod host;
+mod memory;
+mod nic;
+mod pci;
+pub mod smbios;
+mod tree;
+mod virt;
 
-use muster_facts::Facts;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use muster_facts::{Bios, Collection, FACTS_VERSION, Facts};
+
+use tree::Tree;
 
 /// What to gather, and from where.
 #[derive(Debug, Clone)]
@@ -37,9 +51,41 @@ pub fn facts(root: &Path) -> Facts {
 
 /// The facts of the machine that `options` names.
 pub fn gather(options: &Options) -> Facts {
-    let _ = options;
+    let (started, at) = (Instant::now(), SystemTime::now());
+    let tree = Tree::new(&options.root);
+    let smbios = dmi::gather(&tree);
+    let cpu::Gathered { cpu, hypervisor } = cpu::gather(&tree, &smbios);
+    let (gpus, pci) = pci::gather(&tree);
+    let mode = host::boot_mode(&tree, cpu.architecture.as_deref());
+    let told = smbios.bios.clone().unwrap_or_default();
+    let bios = Bios {
+        mode,
+        secure_boot: host::secure_boot(&tree),
+        ..told
+    };
     Facts {
-        version: muster_facts::FACTS_VERSION,
-        ..Facts::default()
+        version: FACTS_VERSION,
+        memory: memory::gather(&tree, &smbios),
+        disks: disk::gather(&tree),
+        nics: nic::gather(&tree),
+        gpus,
+        pci,
+        bmc: bmc::gather(&tree, &smbios),
+        virtualization: virt::gather(&tree, &smbios, hypervisor),
+        kernel: host::kernel(&tree),
+        os: host::os(&tree),
+        machine_id: host::machine_id(&tree),
+        hostname: host::hostname(&tree),
+        system: smbios.system.unwrap_or_default(),
+        board: smbios.board,
+        chassis: smbios.chassis,
+        bios: (bios != Bios::default()).then_some(bios),
+        cpu,
+        collection: Collection {
+            at_unix_s: at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            by: concat!("muster-agent ", env!("CARGO_PKG_VERSION")).to_owned(),
+        },
+        unread: tree.into_unread(),
     }
 }

@@ -1,0 +1,195 @@
+//! Names of ARM cores by the implementer and part numbers of `MIDR_EL1`, as lscpu writes them.
+
+/// The implementer's name.
+pub(super) fn implementer(id: u32) -> Option<&'static str> {
+    Some(match id {
+        0x41 => "ARM",
+        0x42 => "Broadcom",
+        0x43 => "Cavium",
+        0x44 => "DEC",
+        0x46 => "FUJITSU",
+        0x48 => "HiSilicon",
+        0x49 => "Infineon",
+        0x4d => "Motorola/Freescale",
+        0x4e => "NVIDIA",
+        0x50 => "APM",
+        0x51 => "Qualcomm",
+        0x53 => "Samsung",
+        0x56 => "Marvell",
+        0x61 => "Apple",
+        0x66 => "Faraday",
+        0x69 => "Intel",
+        0x6d => "Microsoft",
+        0x70 => "Phytium",
+        0xc0 => "Ampere",
+        _ => return None,
+    })
+}
+
+/// The core's name; `None` for parts that are not known here.
+pub(super) fn part(implementer: u32, part: u32) -> Option<&'static str> {
+    match implementer {
+        0x41 => arm(part),
+        0x42 => find(
+            &[(0x0f, "Brahma-B15"), (0x100, "Brahma-B53"), (0x516, "ThunderX2")],
+            part,
+        ),
+        0x43 => find(
+            &[
+                (0x0a0, "ThunderX"),
+                (0x0a1, "ThunderX-88XX"),
+                (0x0a2, "ThunderX-81XX"),
+                (0x0a3, "ThunderX-83XX"),
+                (0x0af, "ThunderX2-99xx"),
+                (0x0b0, "OcteonTX2"),
+                (0x0b1, "OcteonTX2-98XX"),
+                (0x0b2, "OcteonTX2-96XX"),
+                (0x0b3, "OcteonTX2-95XX"),
+                (0x0b4, "OcteonTX2-95XXN"),
+                (0x0b5, "OcteonTX2-95XXMM"),
+                (0x0b6, "OcteonTX2-95XXO"),
+                (0x0b8, "ThunderX3-T110"),
+            ],
+            part,
+        ),
+        0x46 => find(&[(0x001, "A64FX"), (0x003, "MONAKA")], part),
+        0x48 => find(
+            &[(0xd01, "TaiShan-v110"), (0xd02, "TaiShan-v120"), (0xd40, "Cortex-A76")],
+            part,
+        ),
+        0x4e => find(
+            &[
+                (0x000, "Denver"),
+                (0x003, "Denver 2"),
+                (0x004, "Carmel"),
+                (0x010, "Olympus"),
+            ],
+            part,
+        ),
+        0x50 => find(&[(0x000, "X-Gene")], part),
+        0x51 => find(
+            &[
+                (0x001, "Oryon"),
+                (0x00f, "Scorpion"),
+                (0x02d, "Scorpion"),
+                (0x04d, "Krait"),
+                (0x06f, "Krait"),
+                (0x201, "Kryo"),
+                (0x205, "Kryo"),
+                (0x211, "Kryo"),
+                (0x800, "Falkor-V1/Kryo"),
+                (0x801, "Kryo-V2"),
+                (0x802, "Kryo-3XX-Gold"),
+                (0x803, "Kryo-3XX-Silver"),
+                (0x804, "Kryo-4XX-Gold"),
+                (0x805, "Kryo-4XX-Silver"),
+                (0xc00, "Falkor"),
+                (0xc01, "Saphira"),
+            ],
+            part,
+        ),
+        0x53 => find(
+            &[
+                (0x001, "exynos-m1"),
+                (0x002, "exynos-m3"),
+                (0x003, "exynos-m4"),
+                (0x004, "exynos-m5"),
+            ],
+            part,
+        ),
+        0x56 => find(
+            &[(0x131, "Feroceon-88FR131"), (0x581, "PJ4/PJ4b"), (0x584, "PJ4B-MP")],
+            part,
+        ),
+        0x61 => find(
+            &[
+                (0x022, "Icestorm-M1"),
+                (0x023, "Firestorm-M1"),
+                (0x024, "Icestorm-M1-Pro"),
+                (0x025, "Firestorm-M1-Pro"),
+                (0x028, "Icestorm-M1-Max"),
+                (0x029, "Firestorm-M1-Max"),
+                (0x032, "Blizzard-M2"),
+                (0x033, "Avalanche-M2"),
+            ],
+            part,
+        ),
+        0x6d => find(&[(0xd49, "Azure-Cobalt-100")], part),
+        0x70 => find(
+            &[
+                (0x303, "FTC310"),
+                (0x660, "FTC660"),
+                (0x661, "FTC661"),
+                (0x662, "FTC662"),
+                (0x663, "FTC663"),
+                (0x664, "FTC664"),
+                (0x862, "FTC862"),
+            ],
+            part,
+        ),
+        0xc0 => find(&[(0xac3, "Ampere-1"), (0xac4, "Ampere-1a")], part),
+        _ => None,
+    }
+}
+
+fn arm(part: u32) -> Option<&'static str> {
+    find(
+        &[
+            (0x926, "ARM926"),
+            (0xb36, "ARM1136"),
+            (0xb56, "ARM1156"),
+            (0xb76, "ARM1176"),
+            (0xc05, "Cortex-A5"),
+            (0xc07, "Cortex-A7"),
+            (0xc08, "Cortex-A8"),
+            (0xc09, "Cortex-A9"),
+            (0xc0d, "Cortex-A17"),
+            (0xc0e, "Cortex-A17"),
+            (0xc0f, "Cortex-A15"),
+            (0xd01, "Cortex-A32"),
+            (0xd02, "Cortex-A34"),
+            (0xd03, "Cortex-A53"),
+            (0xd04, "Cortex-A35"),
+            (0xd05, "Cortex-A55"),
+            (0xd06, "Cortex-A65"),
+            (0xd07, "Cortex-A57"),
+            (0xd08, "Cortex-A72"),
+            (0xd09, "Cortex-A73"),
+            (0xd0a, "Cortex-A75"),
+            (0xd0b, "Cortex-A76"),
+            (0xd0c, "Neoverse-N1"),
+            (0xd0d, "Cortex-A77"),
+            (0xd0e, "Cortex-A76AE"),
+            (0xd40, "Neoverse-V1"),
+            (0xd41, "Cortex-A78"),
+            (0xd42, "Cortex-A78AE"),
+            (0xd43, "Cortex-A65AE"),
+            (0xd44, "Cortex-X1"),
+            (0xd46, "Cortex-A510"),
+            (0xd47, "Cortex-A710"),
+            (0xd48, "Cortex-X2"),
+            (0xd49, "Neoverse-N2"),
+            (0xd4a, "Neoverse-E1"),
+            (0xd4b, "Cortex-A78C"),
+            (0xd4c, "Cortex-X1C"),
+            (0xd4d, "Cortex-A715"),
+            (0xd4e, "Cortex-X3"),
+            (0xd4f, "Neoverse-V2"),
+            (0xd80, "Cortex-A520"),
+            (0xd81, "Cortex-A720"),
+            (0xd82, "Cortex-X4"),
+            (0xd83, "Neoverse-V3AE"),
+            (0xd84, "Neoverse-V3"),
+            (0xd85, "Cortex-X925"),
+            (0xd87, "Cortex-A725"),
+            (0xd88, "Cortex-A520AE"),
+            (0xd89, "Cortex-A720AE"),
+            (0xd8e, "Neoverse-N3"),
+        ],
+        part,
+    )
+}
+
+fn find(names: &[(u32, &'static str)], part: u32) -> Option<&'static str> {
+    names.iter().find(|(id, _)| *id == part).map(|(_, name)| *name)
+}

@@ -1,0 +1,144 @@
+//! Network interfaces from `/sys/class/net`, and from the drivers on the running machine.
+
+use muster_facts::{MacAddr, Nic};
+
+use super::pci;
+use super::tree::Tree;
+use crate::sys;
+
+pub(super) const FOLDER: &str = "sys/class/net";
+/// `ARPHRD_ETHER`: the only kind of link whose addresses are six bytes.
+const ETHERNET: &str = "1";
+
+pub(super) fn gather(tree: &Tree) -> Vec<Nic> {
+    let Some(names) = tree.names("nics", FOLDER) else {
+        if !tree.exists(FOLDER) {
+            tree.note_missing("nics", FOLDER);
+        }
+        return Vec::new();
+    };
+    let addresses = if tree.is_live() { addresses(tree) } else { Vec::new() };
+    names
+        .into_iter()
+        .filter_map(|name| nic(tree, name, &addresses))
+        .collect()
+}
+
+/// An interface is hardware, or a hypervisor's, when it has a device. Bridges, bonds, tunnels,
+/// VLANs and `lo` have none.
+fn nic(tree: &Tree, name: String, addresses: &[(String, String)]) -> Option<Nic> {
+    let folder = format!("{FOLDER}/{name}");
+    let device = format!("{folder}/device");
+    let path = tree.link_path(&folder).unwrap_or_default();
+    if !tree.exists(&device) && tree.link_path(&device).is_none() || path.contains("/virtual/net/") {
+        return None;
+    }
+    let what = format!("nics.{name}");
+    let value = |attribute: &str| tree.value(&what, &format!("{folder}/{attribute}"));
+    let link = match value("carrier").as_deref() {
+        Some("1") => Some(true),
+        Some("0") => Some(false),
+        _ => None,
+    };
+    let speed = value("speed")
+        .and_then(|speed| speed.parse::<i64>().ok())
+        .and_then(|speed| u32::try_from(speed).ok());
+    // An interface's own path holds its device's; a copied tree may have only the second link.
+    let device_path = tree
+        .link_path(&device)
+        .map_or_else(String::new, |target| match path.is_empty() {
+            true => target,
+            false => resolved(&path, &target),
+        });
+    let function = pci::address_in(&path).or_else(|| pci::address_in(&device_path));
+    Some(Nic {
+        mac: mac(tree, &name, &folder),
+        driver: tree.link_name(&format!("{device}/driver")),
+        firmware: firmware(tree, &name),
+        speed_mbps: speed.filter(|speed| *speed > 0 && *speed != u32::MAX && link != Some(false)),
+        link,
+        bus_address: bus_address(tree, &device, &path, &device_path),
+        pci_id: function.and_then(|address| pci::id_of(tree, address)),
+        addresses: addresses
+            .iter()
+            .filter(|(owner, _)| *owner == name)
+            .map(|(_, address)| address.clone())
+            .collect(),
+        lldp: None,
+        name,
+    })
+}
+
+/// The permanent address by the driver's word, by that of the bond an interface belongs to, or the
+/// current one.
+fn mac(tree: &Tree, name: &str, folder: &str) -> Option<MacAddr> {
+    let what = format!("nics.{name}.mac");
+    let value = |attribute: &str| tree.value(&what, &format!("{folder}/{attribute}"));
+    if value("type").is_some_and(|kind| kind != ETHERNET) {
+        return None;
+    }
+    let permanent = tree.is_live().then(|| sys::permanent_address(name).ok()).flatten();
+    permanent
+        .and_then(|bytes| Some(MacAddr(bytes.try_into().ok()?)))
+        .filter(|mac| !mac.is_unusable())
+        .or_else(|| value("bonding_slave/perm_hwaddr")?.parse().ok())
+        .or_else(|| value("address")?.parse().ok())
+        .filter(|mac: &MacAddr| !mac.is_unusable())
+}
+
+fn firmware(tree: &Tree, name: &str) -> Option<String> {
+    if !tree.is_live() {
+        return None;
+    }
+    let version = muster_facts::trim_text(&sys::firmware_version(name).ok()?)?;
+    (version != "N/A").then_some(version)
+}
+
+/// The device's link seen from the interface's real folder.
+fn resolved(path: &str, seen: &str) -> String {
+    // `device` is written relative to the real folder; read below `/sys/class/net/NAME` its text
+    // leads elsewhere, but the device is always the folder above `net/NAME`.
+    path.rsplit_once("/net/")
+        .map_or_else(|| seen.to_owned(), |(device, _)| device.to_owned())
+}
+
+/// The address on the bus the device is on: bare for PCI, `virtio0`, `usb 1-1`, else the device's name.
+fn bus_address(tree: &Tree, device: &str, path: &str, device_path: &str) -> Option<String> {
+    let name = match device_path.rsplit('/').next() {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => return pci::address_in(path).map(str::to_owned),
+    };
+    match tree.link_name(&format!("{device}/subsystem")).as_deref() {
+        Some("usb") => Some(format!("usb {}", name.split(':').next().unwrap_or(&name))),
+        _ => Some(name),
+    }
+}
+
+/// Every interface with each of its addresses and prefix lengths; link-local IPv6 ones, which any
+/// interface makes for itself, are left out.
+fn addresses(tree: &Tree) -> Vec<(String, String)> {
+    let interfaces = match nix::ifaddrs::getifaddrs() {
+        Ok(interfaces) => interfaces,
+        Err(error) => {
+            tree.note("nics.addresses", format!("getifaddrs: {}", error.desc().to_lowercase()));
+            return Vec::new();
+        }
+    };
+    let mut found: Vec<(String, String)> = interfaces
+        .filter_map(|interface| {
+            let (address, mask) = (interface.address?, interface.netmask?);
+            let text = if let (Some(ip), Some(mask)) = (address.as_sockaddr_in(), mask.as_sockaddr_in()) {
+                format!("{}/{}", ip.ip(), u32::from(mask.ip()).count_ones())
+            } else {
+                let (ip, mask) = (address.as_sockaddr_in6()?.ip(), mask.as_sockaddr_in6()?.ip());
+                if ip.is_unicast_link_local() {
+                    return None;
+                }
+                format!("{ip}/{}", u128::from(mask).count_ones())
+            };
+            Some((interface.interface_name, text))
+        })
+        .collect();
+    found.dedup();
+    found
+}
