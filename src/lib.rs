@@ -9,6 +9,7 @@ pub mod boot;
 pub mod cli;
 pub mod config;
 pub mod discovery;
+pub mod http;
 pub mod inventory;
 pub mod ipam;
 pub mod net;

@@ -1,0 +1,5 @@
+//! HTTP edges: machines (`boot`), programs (`api`) and people (`ui`).
+
+mod problem;
+
+pub use problem::Problem;
