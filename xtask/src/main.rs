@@ -1,5 +1,6 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
+mod fuzz;
 mod layers;
 mod setup;
 
@@ -22,6 +23,12 @@ struct Arguments {
 /// One command; each is a file beside this one.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run every fuzz target for some time.
+    Fuzz {
+        /// Seconds per target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Check that uses between rooms go downwards, and what each crate depends on.
     Layers,
     /// Install the Debian packages that building, testing and the lab need.
@@ -30,6 +37,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
+        Command::Fuzz { seconds } => fuzz::run(seconds),
         Command::Layers => layers::run(&repository()),
         Command::Setup => setup::ensure_packages(setup::LAB),
     }
