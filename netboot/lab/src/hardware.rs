@@ -7,6 +7,8 @@ pub struct Identity {
     pub vendor: String,
     /// Model of the system.
     pub product: String,
+    /// Version of the system, board and chassis.
+    pub version: String,
     /// Serial number of the system and the chassis.
     pub serial: String,
     /// System UUID in its usual written form; `None` leaves it all zeros, as some machines do.
@@ -110,7 +112,7 @@ pub enum NicModel {
     E1000e,
     /// Realtek 8139.
     Rtl8139,
-    /// vmxnet3, the paravirtual one of ESXi.
+    /// The paravirtual vmxnet3.
     Vmxnet3,
 }
 
@@ -200,6 +202,7 @@ impl Hardware {
         let identity = Identity {
             vendor: vendor.into(),
             product: product.into(),
+            version: "A01".into(),
             serial: format!("MSTR{tag}"),
             uuid: Some(format!("4c4c4544-0077-4410-8077-b4c04f77{}", tag.to_lowercase())),
             family: family.into(),

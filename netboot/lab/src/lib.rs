@@ -7,6 +7,8 @@
 
 #![warn(missing_docs)]
 
+pub mod accelerator;
+pub mod advertise;
 pub mod capture;
 pub mod console;
 pub mod error;
@@ -23,6 +25,7 @@ pub mod server;
 pub mod smbios;
 pub mod stop;
 
+pub use accelerator::Accelerator;
 pub use console::Console;
 pub use error::LabError;
 pub use machine::{Firmware, Machine, MachineSpec};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Console, LabError, Namespace, Process,
+    Accelerator, Console, LabError, Namespace, Process,
     hardware::{Bus, Hardware},
     qmp, smbios,
 };
@@ -85,6 +85,8 @@ pub struct MachineSpec {
     pub processors: u8,
     /// Whether a reboot ends the machine.
     pub ends_at_reboot: bool,
+    /// What runs its instructions.
+    pub accelerator: Accelerator,
 }
 
 impl MachineSpec {
@@ -97,6 +99,7 @@ impl MachineSpec {
             mebibytes: 1024,
             processors: 2,
             ends_at_reboot: false,
+            accelerator: Accelerator::find(),
         }
     }
 
@@ -107,12 +110,16 @@ impl MachineSpec {
 
     /// QEMU's arguments; files of the machine are in `folder`.
     fn arguments(&self, folder: &Path) -> Vec<String> {
-        let mut arguments: Vec<String> = Vec::new();
+        let mut arguments: Vec<String> = self
+            .accelerator
+            .arguments()
+            .iter()
+            .copied()
+            .map(str::to_owned)
+            .collect();
         let mut add = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
         let identity = &self.hardware.identity;
         add("-name", self.name.clone());
-        add("-accel", "kvm".into());
-        add("-accel", "tcg,thread=multi".into());
         add("-machine", "q35,graphics=off".into());
         add("-cpu", format!("qemu64,model-id={}", quoted(&identity.processor)));
         add("-m", self.mebibytes.to_string());
@@ -188,6 +195,7 @@ impl MachineSpec {
             &[
                 ("manufacturer", &identity.vendor),
                 ("product", &identity.product),
+                ("version", &identity.version),
                 ("serial", &identity.serial),
                 ("sku", &identity.sku),
                 ("family", &identity.family),
@@ -333,15 +341,6 @@ impl Machine {
     /// Its serial console, beginning with power-on.
     pub fn console(&self) -> &Console {
         self.process.console()
-    }
-
-    /// What runs its instructions: `kvm`, or `tcg` where the processor's own virtualisation cannot be used.
-    ///
-    /// # Errors
-    /// When QEMU does not answer.
-    pub fn accelerator(&self) -> Result<&'static str, LabError> {
-        let answer = qmp::ask(&self.folder.join("qmp"), "query-kvm")?;
-        Ok(if answer["enabled"] == true { "kvm" } else { "tcg" })
     }
 
     /// Whether it is off: it powered itself off, or QEMU ended.
