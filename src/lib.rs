@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod boot;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod discovery;

@@ -3,7 +3,10 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use super::AppError;
-use crate::config::Sourced;
+use crate::{
+    check::{Protocol, holder},
+    config::Sourced,
+};
 
 /// Binds a listener, or says which setting, which address and who has it.
 pub(super) async fn tcp(setting: &'static str, address: &Sourced<SocketAddr>) -> Result<TcpListener, AppError> {
@@ -13,7 +16,14 @@ pub(super) async fn tcp(setting: &'static str, address: &Sourced<SocketAddr>) ->
             setting,
             address: address.value,
             origin: address.origin.clone(),
-            holder: String::new(),
+            holder: held(Protocol::Tcp, address.value),
             source,
         })
+}
+
+/// `: NAME (pid N) has it`, or nothing when nobody is seen to.
+pub(super) fn held(protocol: Protocol, address: SocketAddr) -> String {
+    holder(protocol, address).map_or_else(String::new, |holder| {
+        format!(": {} (pid {}) has it", holder.name, holder.pid)
+    })
 }

@@ -1,8 +1,10 @@
 //! Wiring: settings become plain values, rooms are started with them, and all is drained at the end.
 
 mod listen;
+mod plain;
 mod serve;
 
+pub use plain::plan;
 pub use serve::serve;
 
 /// Why Muster cannot start, or had to stop.

@@ -1,5 +1,6 @@
 //! The command line: parse, print, exit codes. 0 is well, 1 a failure or a failing check, 2 wrong usage or settings.
 
+mod check;
 mod settings;
 
 use std::{
@@ -30,6 +31,15 @@ struct Cli {
 enum Command {
     /// Serve DHCP, TFTP, machines and the page until told to stop.
     Serve,
+    /// Say what would stop a boot; exit code 1 when something would.
+    Check {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// Do not ask the network who answers DHCP.
+        #[arg(long)]
+        no_probe: bool,
+    },
     /// Show the settings and where they come from.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -100,6 +110,18 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
             };
             telemetry::start(&settings.log.filter.value.0, format)?;
             runtime()?.block_on(app::serve(&settings))?;
+        }
+        Command::Check { json, no_probe } => {
+            let plan = app::plan(&config::load(&settings.sources())?);
+            let findings = runtime()?.block_on(crate::check::look(&plan, !no_probe));
+            print(&if json {
+                check::as_json(&findings)
+            } else {
+                check::as_text(&findings)
+            })?;
+            if check::fails(&findings) {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Command::Config(ConfigCommand::Show { json }) => {
             let rows = config::load(&settings.sources())?.rows();

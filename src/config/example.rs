@@ -64,3 +64,59 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Origin, Sources, load};
+
+    /// `INSTA_UPDATE=always` writes the file anew.
+    #[test]
+    fn the_packaged_example_is_in_step_with_the_table() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/muster.toml");
+        if std::env::var_os("INSTA_UPDATE").is_some_and(|update| update == "always") {
+            std::fs::write(&path, example()).unwrap();
+        }
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            example(),
+            "`muster config example > packaging/muster.toml` mends this"
+        );
+    }
+
+    #[test]
+    fn the_example_without_its_marks_is_valid_and_says_the_defaults() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("muster.toml");
+        let text: String = example()
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        std::fs::write(&path, text.replace("\"observe\"", "\"reserved\"")).unwrap();
+        let given = load(&Sources {
+            file: Some(path),
+            ..Sources::default()
+        })
+        .unwrap();
+        let plain = load(&Sources {
+            file: Some(dir.path().join("empty.toml")),
+            ..Sources::default()
+        });
+        assert!(plain.is_err(), "a named file has to exist");
+        for row in given.rows() {
+            assert_ne!(row.origin, Origin::Default, "{} is not in the example", row.key);
+        }
+    }
+
+    #[test]
+    fn every_key_has_a_meaning() {
+        for key in Settings::keys().iter().chain(&SubnetSettings::keys()) {
+            assert!(key.doc.ends_with('.'), "{}", key.path());
+        }
+    }
+}

@@ -12,6 +12,8 @@ mod problem;
 mod setting;
 mod settings;
 mod subnets;
+#[cfg(test)]
+mod tests;
 
 pub use example::{example, reference};
 pub use layers::{DEFAULT_FILE, Sources};
@@ -72,6 +74,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigErrors> {
     let (server, database, http, boot, loaders, dhcp, tftp, log) = Settings::read(&mut reader);
     let subnets = subnets::read(&mut reader);
     if !reader.problems.is_empty() {
+        reader.problems.sort_by_key(Problem::order);
         return Err(ConfigErrors(reader.problems));
     }
     Ok(Settings {

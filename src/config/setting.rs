@@ -154,9 +154,9 @@ impl Setting for SocketAddr {
     const KIND: &'static str = "address:port";
 
     fn read(node: &Node) -> Result<Self, Wrong> {
-        node.text()?
-            .parse()
-            .map_err(|_| node.wrong("expected an address and a port, such as 0.0.0.0:8080 or [::]:8080"))
+        const EXPECTED: &str = "expected an address and a port in quotes, such as \"0.0.0.0:8080\" or \"[::]:8080\"";
+        let text = node.text().map_err(|_| node.wrong(EXPECTED))?;
+        text.parse().map_err(|_| node.wrong(EXPECTED))
     }
 
     fn show(&self) -> String {

@@ -215,7 +215,9 @@ fn gather(
         }
     }
     let Some(named) = entries.iter().find(|entry| entry.name == "network") else {
-        return Err(table.wrong("this subnet has no `network`; write one such as network = \"10.77.0.0/24\""));
+        let what = "this subnet has no `network`; write one such as network = \"10.77.0.0/24\"";
+        reader.problem(table.origin.clone(), what.to_owned());
+        return Ok(());
     };
     let network = match Ipv4Net::read(&named.value) {
         Ok(network) => network,
