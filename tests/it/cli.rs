@@ -131,7 +131,7 @@ fn config_show_names_the_origin_of_each_value() {
     assert_eq!(origin("tftp.port"), "--set tftp.port");
     assert_eq!(origin("database.url"), "MUSTER_DATABASE__URL");
     assert!(
-        origin("log.filter").ends_with("muster.toml:12:10"),
+        origin("log.filter").ends_with("muster.toml:13:10"),
         "{}",
         origin("log.filter")
     );
@@ -144,7 +144,7 @@ fn wrong_settings_end_with_code_2_and_the_line() {
     assert_eq!(refused.status.code(), Some(2));
     let told = text(&refused.stderr);
     assert!(
-        told.contains("muster.toml:12:1: unknown key `log.filte`; did you mean `log.filter`?"),
+        told.contains("muster.toml:13:1: unknown key `log.filte`; did you mean `log.filter`?"),
         "{told}"
     );
 }
