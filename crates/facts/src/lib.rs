@@ -213,11 +213,14 @@ pub struct Cpu {
     /// Model name (of the first processor).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Populated sockets.
+    /// Populated sockets; zero where it cannot be told.
+    #[serde(skip_serializing_if = "is_zero")]
     pub sockets: u32,
-    /// Physical cores of all sockets together.
+    /// Physical cores of all sockets together; zero where it cannot be told.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cores: u32,
-    /// Logical CPUs that are present, switched on or not.
+    /// Logical CPUs that are present, switched on or not; zero where it cannot be told.
+    #[serde(skip_serializing_if = "is_zero")]
     pub threads: u32,
     /// Logical CPUs that are present but switched off.
     #[serde(skip_serializing_if = "is_zero")]
@@ -265,7 +268,8 @@ pub struct CpuKind {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CpuPackage {
-    /// Socket designation, e.g. `CPU1`.
+    /// Socket designation, e.g. `CPU1`; empty when firmware names none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub socket: String,
     /// Manufacturer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -294,7 +298,8 @@ pub struct CpuPackage {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
-    /// Installed bytes: the sum of the modules, else what the kernel sees.
+    /// Installed bytes: the sum of the modules, else what the kernel sees; zero where it cannot be told.
+    #[serde(skip_serializing_if = "is_zero_bytes")]
     pub total_bytes: u64,
     /// Bytes usable by the kernel (`MemTotal`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -311,12 +316,14 @@ pub struct Memory {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Dimm {
-    /// Device locator, e.g. `DIMM_A1`.
+    /// Device locator, e.g. `DIMM_A1`; empty when firmware names none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub slot: String,
     /// Bank locator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bank: Option<String>,
-    /// Size in bytes.
+    /// Size in bytes; zero when firmware does not know it.
+    #[serde(skip_serializing_if = "is_zero_bytes")]
     pub size_bytes: u64,
     /// `DDR4`, `DDR5`….
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -541,4 +548,10 @@ pub struct Unread {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
 const fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+/// Whether a size is left out of the document.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+const fn is_zero_bytes(size: &u64) -> bool {
+    *size == 0
 }

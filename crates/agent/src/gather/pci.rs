@@ -8,12 +8,14 @@ const FOLDER: &str = "sys/bus/pci/devices";
 
 /// Display controllers and all other functions, both in the order of their addresses.
 pub(super) fn gather(tree: &Tree) -> (Vec<PciDevice>, Vec<PciDevice>) {
-    let Some(addresses) = tree.names("pci", FOLDER) else {
+    let Some(mut addresses) = tree.names("pci", FOLDER) else {
         if !tree.exists(FOLDER) {
             tree.note_missing("pci", FOLDER);
         }
         return (Vec::new(), Vec::new());
     };
+    // Addresses are hexadecimal: their digits sort as text.
+    addresses.sort_unstable();
     addresses
         .into_iter()
         .filter_map(|address| device(tree, address))

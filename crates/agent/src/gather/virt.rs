@@ -8,7 +8,7 @@ use crate::sys;
 /// trust: a container first, then what the hypervisor says of itself by CPUID (running machine
 /// only), then what its firmware says, then the mere fact that the CPU reports a hypervisor.
 pub(super) fn gather(tree: &Tree, smbios: &Smbios, hypervisor: bool) -> Option<String> {
-    if tree.exists("run/systemd/container") || tree.exists(".dockerenv") || tree.exists("run/.containerenv") {
+    if is_container(tree) {
         return Some("container".to_owned());
     }
     // The first domain of Xen runs on the machine itself.
@@ -28,6 +28,14 @@ pub(super) fn gather(tree: &Tree, smbios: &Smbios, hypervisor: bool) -> Option<S
         .or_else(|| by_device_tree(tree))
         .or(if hypervisor { Some("other") } else { None })
         .map(str::to_owned)
+}
+
+/// Container managers leave a file. A disk image made from a container's file system keeps it, so
+/// that a process in the kernel's first PID namespace (`PROC_PID_INIT_INO`) is in none.
+fn is_container(tree: &Tree) -> bool {
+    const FIRST_NAMESPACE: &str = "pid:[4026531836]";
+    let is_marked = ["run/systemd/container", "run/.containerenv", ".dockerenv"].iter().any(|path| tree.exists(path));
+    is_marked && tree.link_name("proc/self/ns/pid").as_deref() != Some(FIRST_NAMESPACE)
 }
 
 /// Leaf `4000_0000h` of CPUID, registers EBX, ECX, EDX.

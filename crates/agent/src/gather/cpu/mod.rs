@@ -6,7 +6,7 @@ mod topology;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_facts::{Cpu, CpuKind};
+use muster_facts::{Cpu, CpuKind, CpuPackage};
 
 use super::smbios::Smbios;
 use super::tree::Tree;
@@ -86,6 +86,25 @@ pub(super) fn gather(tree: &Tree, smbios: &Smbios) -> Gathered {
     Gathered {
         cpu,
         hypervisor: info.flags.iter().any(|flag| flag == "hypervisor"),
+    }
+}
+
+/// What SMBIOS alone says, where the kernel shows nothing (a tree that holds only the tables).
+fn told_by_firmware(smbios: &Smbios) -> Cpu {
+    let sum = |part: fn(&CpuPackage) -> Option<u32>| {
+        smbios.packages.iter().map(|package| part(package).unwrap_or(0)).fold(0, u32::saturating_add)
+    };
+    let (cores, threads) = (sum(|package| package.cores), sum(|package| package.threads.or(package.cores)));
+    let first = smbios.packages.first();
+    Cpu {
+        vendor: first.and_then(|package| package.vendor.clone()),
+        model: first.and_then(|package| package.version.clone()),
+        sockets: topology::narrow(smbios.packages.len()),
+        cores,
+        threads,
+        cores_per_socket: first.and_then(|package| package.cores).unwrap_or(0),
+        threads_per_core: threads.checked_div(cores).unwrap_or(0),
+        ..Cpu::default()
     }
 }
 

@@ -1,0 +1,6 @@
+//! What the agent gathers, from captured trees, made-up trees and made-up SMBIOS tables.
+#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+
+mod captures;
+mod smbios;
+mod trees;
