@@ -10,6 +10,7 @@ mod cpu;
 mod disk;
 mod dmi;
 mod host;
+mod lldp;
 mod memory;
 mod nic;
 mod pci;
@@ -57,6 +58,8 @@ pub fn gather(options: &Options) -> Facts {
     let cpu::Gathered { cpu, hypervisor } = cpu::gather(&tree, &smbios);
     let (gpus, pci) = pci::gather(&tree);
     let mode = host::boot_mode(&tree, cpu.architecture.as_deref());
+    let mut nics = nic::gather(&tree);
+    lldp::listen(&tree, &mut nics, options.lldp_wait);
     let told = smbios.bios.clone().unwrap_or_default();
     let bios = Bios {
         mode,
@@ -67,7 +70,7 @@ pub fn gather(options: &Options) -> Facts {
         version: FACTS_VERSION,
         memory: memory::gather(&tree, &smbios),
         disks: disk::gather(&tree),
-        nics: nic::gather(&tree),
+        nics,
         gpus,
         pci,
         bmc: bmc::gather(&tree, &smbios),

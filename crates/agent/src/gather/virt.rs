@@ -34,7 +34,9 @@ pub(super) fn gather(tree: &Tree, smbios: &Smbios, hypervisor: bool) -> Option<S
 /// that a process in the kernel's first PID namespace (`PROC_PID_INIT_INO`) is in none.
 fn is_container(tree: &Tree) -> bool {
     const FIRST_NAMESPACE: &str = "pid:[4026531836]";
-    let is_marked = ["run/systemd/container", "run/.containerenv", ".dockerenv"].iter().any(|path| tree.exists(path));
+    let is_marked = ["run/systemd/container", "run/.containerenv", ".dockerenv"]
+        .iter()
+        .any(|path| tree.exists(path));
     is_marked && tree.link_name("proc/self/ns/pid").as_deref() != Some(FIRST_NAMESPACE)
 }
 

@@ -20,8 +20,13 @@ fn fixtures() -> PathBuf {
 
 fn unpack(archive: &str) -> Capture {
     let folder = tempfile::tempdir().unwrap();
-    let status =
-        Command::new("tar").arg("-xf").arg(fixtures().join(archive)).arg("-C").arg(folder.path()).status().unwrap();
+    let status = Command::new("tar")
+        .arg("-xf")
+        .arg(fixtures().join(archive))
+        .arg("-C")
+        .arg(folder.path())
+        .status()
+        .unwrap();
     assert!(status.success(), "{archive}");
     let mut root = folder.path().to_owned();
     if !root.join("sys").exists() {
@@ -38,7 +43,10 @@ fn expected(name: &str) -> Value {
 
 /// dmidecode's word for a text that is not there is no text.
 fn told<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
-    value[key].as_str().map(str::trim).filter(|text| !matches!(*text, "Not Specified" | "<BAD INDEX>" | ""))
+    value[key]
+        .as_str()
+        .map(str::trim)
+        .filter(|text| !matches!(*text, "Not Specified" | "<BAD INDEX>" | ""))
 }
 
 /// `16 GB`, `64 kB`.
@@ -66,9 +74,21 @@ fn agrees_with_lscpu(name: &str) -> Facts {
     let cpu = &facts.cpu;
     assert_eq!(cpu.vendor.as_deref(), expected["vendor"].as_str(), "{name}");
     assert_eq!(cpu.model.as_deref(), expected["model"].as_str(), "{name}");
-    assert_eq!(u64::from(cpu.threads), expected["logical_cpus"].as_u64().unwrap(), "{name}");
-    assert_eq!(u64::from(cpu.threads_per_core), expected["threads_per_core"].as_u64().unwrap(), "{name}");
-    assert_eq!(u64::from(cpu.cores_per_socket), expected["cores_per_socket"].as_u64().unwrap(), "{name}");
+    assert_eq!(
+        u64::from(cpu.threads),
+        expected["logical_cpus"].as_u64().unwrap(),
+        "{name}"
+    );
+    assert_eq!(
+        u64::from(cpu.threads_per_core),
+        expected["threads_per_core"].as_u64().unwrap(),
+        "{name}"
+    );
+    assert_eq!(
+        u64::from(cpu.cores_per_socket),
+        expected["cores_per_socket"].as_u64().unwrap(),
+        "{name}"
+    );
     assert_eq!(u64::from(cpu.sockets), expected["sockets"].as_u64().unwrap(), "{name}");
     facts
 }
@@ -88,9 +108,21 @@ fn a_mix_of_arm_cores_is_one_socket_with_four_kinds() {
     let facts = agrees_with_lscpu("cpu-arm-A510-A710-A715-X3");
     assert_eq!(facts.cpu.architecture.as_deref(), Some("aarch64"));
     assert_eq!(facts.cpu.cores, 8);
-    let kinds: Vec<(&str, u32)> =
-        facts.cpu.kinds.iter().map(|kind| (kind.model.as_deref().unwrap(), kind.cores)).collect();
-    assert_eq!(kinds, [("Cortex-A510", 3), ("Cortex-A715", 2), ("Cortex-A710", 2), ("Cortex-X3", 1)]);
+    let kinds: Vec<(&str, u32)> = facts
+        .cpu
+        .kinds
+        .iter()
+        .map(|kind| (kind.model.as_deref().unwrap(), kind.cores))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("Cortex-A510", 3),
+            ("Cortex-A715", 2),
+            ("Cortex-A710", 2),
+            ("Cortex-X3", 1)
+        ]
+    );
 }
 
 #[test]
@@ -117,20 +149,27 @@ fn disks_agree_with_lsblk() {
         assert_eq!(format!("{}.{}G", tenths / 10, tenths % 10), size, "{name}");
     }
 
+    // A model may hold blanks and is as wide as its column; vendor and revision are single words.
     let header = models.lines().find(|line| line.starts_with("NAME")).unwrap();
-    let column = |name: &str| header.find(name).unwrap();
-    let (model, vendor, revision) = (column("MODEL"), column("VENDOR"), column("REV"));
-    for line in models.lines().skip_while(|line| !line.starts_with("NAME")).skip(1).filter(is_disk) {
-        let cell = |from: usize, to: usize| line.get(from..to.min(line.len())).unwrap_or("").trim().to_owned();
-        let disk = facts.disks.iter().find(|disk| disk.name == cell(0, model)).unwrap();
-        assert_eq!(disk.model.as_deref().unwrap(), cell(model, vendor), "{line}");
-        assert_eq!(disk.vendor.as_deref().unwrap_or(""), cell(vendor, revision).replace("ATA", ""), "{line}");
-        if disk.bus == Some(DiskBus::Sata) {
-            assert_eq!(disk.firmware.as_deref().unwrap(), cell(revision, usize::MAX), "{line}");
+    let (model, vendor) = (header.find("MODEL").unwrap(), header.find("VENDOR").unwrap());
+    let rows = models.lines().skip_while(|line| !line.starts_with("NAME")).skip(1);
+    for line in rows.filter(is_disk) {
+        let (left, right) = line.split_at(vendor);
+        let disk = facts
+            .disks
+            .iter()
+            .find(|disk| disk.name == left[..model].trim())
+            .unwrap();
+        assert_eq!(disk.model.as_deref().unwrap(), left[model..].trim(), "{line}");
+        assert_eq!(disk.vendor, None, "ATA is no vendor: {line}");
+        if let [vendor, revision] = right.split_whitespace().collect::<Vec<_>>()[..] {
+            assert_eq!((vendor, disk.firmware.as_deref()), ("ATA", Some(revision)), "{line}");
         }
     }
 
-    let [nvme, ssd, hdd] = facts.disks.as_slice() else { panic!("{:?}", facts.disks) };
+    let [nvme, ssd, hdd] = facts.disks.as_slice() else {
+        panic!("{:?}", facts.disks)
+    };
     assert_eq!(nvme.serial.as_deref(), Some("50026B728203601D"));
     assert_eq!((nvme.kind, nvme.bus), (Some(DiskKind::Ssd), Some(DiskBus::Nvme)));
     assert_eq!(nvme.pci_address.as_deref(), Some("0000:01:00.0"));
@@ -174,7 +213,11 @@ fn agrees_with_dmidecode(name: &str) -> Facts {
         (&chassis.serial, "Serial Number"),
         (&chassis.asset_tag, "Asset Tag"),
     ] {
-        assert_eq!(ours.as_deref(), told(&expected["chassis"], key), "{name}: chassis {key}");
+        assert_eq!(
+            ours.as_deref(),
+            told(&expected["chassis"], key),
+            "{name}: chassis {key}"
+        );
     }
     assert_eq!(told(&expected["chassis"], "Height"), Some("Unspecified"));
     assert_eq!(chassis.height_u, None);
@@ -199,7 +242,11 @@ fn processors_agree(name: &str, facts: &Facts, expected: &Value) {
     assert_eq!(facts.cpu.packages.len(), theirs.len(), "{name}");
     assert_eq!(facts.cpu.sockets as usize, theirs.len(), "{name}");
     for (package, processor) in facts.cpu.packages.iter().zip(theirs) {
-        assert_eq!(Some(package.socket.as_str()), told(processor, "Socket Designation"), "{name}");
+        assert_eq!(
+            Some(package.socket.as_str()),
+            told(processor, "Socket Designation"),
+            "{name}"
+        );
         assert_eq!(package.vendor.as_deref(), told(processor, "Manufacturer"), "{name}");
         assert_eq!(package.version.as_deref(), told(processor, "Version"), "{name}");
         assert_eq!(package.serial.as_deref(), told(processor, "Serial Number"), "{name}");
@@ -213,7 +260,10 @@ fn processors_agree(name: &str, facts: &Facts, expected: &Value) {
 fn modules_agree(name: &str, facts: &Facts, expected: &Value) {
     let theirs = expected["memory_devices"].as_array().unwrap();
     assert_eq!(facts.memory.slots.unwrap() as usize, theirs.len(), "{name}");
-    let populated: Vec<&Value> = theirs.iter().filter(|device| device["Size"] != "No Module Installed").collect();
+    let populated: Vec<&Value> = theirs
+        .iter()
+        .filter(|device| device["Size"] != "No Module Installed")
+        .collect();
     assert_eq!(facts.memory.dimms.len(), populated.len(), "{name}");
     let mut sum = 0;
     for (dimm, device) in facts.memory.dimms.iter().zip(populated) {
@@ -222,7 +272,11 @@ fn modules_agree(name: &str, facts: &Facts, expected: &Value) {
         assert_eq!(dimm.size_bytes, bytes(told(device, "Size").unwrap()), "{name}");
         assert_eq!(dimm.kind.as_deref(), told(device, "Type"), "{name}");
         assert_eq!(dimm.speed_mts, number(told(device, "Speed")), "{name}");
-        assert_eq!(dimm.configured_mts, number(told(device, "Configured Memory Speed")), "{name}");
+        assert_eq!(
+            dimm.configured_mts,
+            number(told(device, "Configured Memory Speed")),
+            "{name}"
+        );
         assert_eq!(dimm.vendor.as_deref(), told(device, "Manufacturer"), "{name}");
         assert_eq!(dimm.part.as_deref(), told(device, "Part Number"), "{name}");
         assert_eq!(dimm.serial.as_deref(), told(device, "Serial Number"), "{name}");
@@ -245,10 +299,22 @@ fn a_partial_tree_tells_what_it_lacks() {
     let capture = unpack("dmi-lenovo-thinkpad-t480.tar.gz");
     let facts = gather::facts(&capture.root);
     let missing: Vec<&str> = facts.unread.iter().map(|unread| unread.what.as_str()).collect();
-    for what in ["cpu.model", "cpu.cores", "disks", "nics", "pci", "memory.usable_bytes", "kernel.release"] {
+    for what in [
+        "cpu.model",
+        "cpu.cores",
+        "disks",
+        "nics",
+        "pci",
+        "memory.usable_bytes",
+        "kernel.release",
+    ] {
         assert!(missing.contains(&what), "{what}: {missing:?}");
     }
-    assert!(facts.unread.iter().all(|unread| unread.why.starts_with('/')), "{:?}", facts.unread);
+    assert!(
+        facts.unread.iter().all(|unread| unread.why.starts_with('/')),
+        "{:?}",
+        facts.unread
+    );
     assert_eq!(facts.bios.unwrap().mode, None);
     let json = serde_json::to_string(&facts.cpu).unwrap();
     assert!(!json.contains("\"\"") && !json.contains("null"), "{json}");
@@ -261,12 +327,19 @@ fn a_hybrid_laptop_has_cores_with_one_and_two_threads() {
     assert_eq!((facts.cpu.sockets, facts.cpu.cores, facts.cpu.threads), (1, 12, 16));
     assert_eq!(facts.cpu.model.as_deref(), Some("12th Gen Intel(R) Core(TM) i7-1270P"));
     assert_eq!(facts.memory.usable_bytes, Some(32_542_668 * 1024));
-    let [disk] = facts.disks.as_slice() else { panic!("{:?}", facts.disks) };
+    let [disk] = facts.disks.as_slice() else {
+        panic!("{:?}", facts.disks)
+    };
     assert_eq!((disk.name.as_str(), disk.size_bytes), ("nvme0n1", 2_000_409_264 * 512));
     assert_eq!(disk.wwn.as_deref(), Some("eui.002538bc21b15601"));
     assert_eq!(disk.pci_address.as_deref(), Some("0000:04:00.0"));
-    let [gpu] = facts.gpus.as_slice() else { panic!("{:?}", facts.gpus) };
-    assert_eq!((gpu.vendor_id.as_str(), gpu.device_id.as_str(), gpu.class.as_str()), ("8086", "46a6", "030000"));
+    let [gpu] = facts.gpus.as_slice() else {
+        panic!("{:?}", facts.gpus)
+    };
+    assert_eq!(
+        (gpu.vendor_id.as_str(), gpu.device_id.as_str(), gpu.class.as_str()),
+        ("8086", "46a6", "030000")
+    );
     assert_eq!(gpu.driver.as_deref(), Some("i915"));
     agrees_with_pci_files(&capture.root, &facts);
 }
@@ -277,7 +350,9 @@ fn a_guest_with_a_passed_through_gpu() {
     let facts = gather::facts(&capture.root);
     assert_eq!((facts.cpu.sockets, facts.cpu.cores, facts.cpu.threads), (1, 8, 8));
     assert_eq!(facts.virtualization.as_deref(), Some("other"));
-    let [disk] = facts.disks.as_slice() else { panic!("{:?}", facts.disks) };
+    let [disk] = facts.disks.as_slice() else {
+        panic!("{:?}", facts.disks)
+    };
     assert_eq!((disk.size_bytes, disk.bus), (97_656_256 * 512, Some(DiskBus::Virtio)));
     let gpus: Vec<&str> = facts.gpus.iter().map(|gpu| gpu.vendor_id.as_str()).collect();
     assert_eq!(gpus, ["1af4", "10de"]);
@@ -287,18 +362,26 @@ fn a_guest_with_a_passed_through_gpu() {
 /// Every function in the tree is reported once, with the ids and the driver of its files.
 fn agrees_with_pci_files(root: &Path, facts: &Facts) {
     let folder = root.join("sys/bus/pci/devices");
-    let mut theirs: Vec<String> =
-        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut theirs: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     theirs.sort();
     let mut ours: Vec<_> = facts.gpus.iter().chain(&facts.pci).collect();
     ours.sort_by_key(|device| &device.address);
-    assert_eq!(ours.iter().map(|device| device.address.clone()).collect::<Vec<_>>(), theirs);
+    assert_eq!(
+        ours.iter().map(|device| device.address.clone()).collect::<Vec<_>>(),
+        theirs
+    );
     for device in ours {
         let read = |name: &str| fs::read_to_string(folder.join(&device.address).join(name)).unwrap();
         assert_eq!(read("vendor").trim(), format!("0x{}", device.vendor_id));
         assert_eq!(read("device").trim(), format!("0x{}", device.device_id));
         assert_eq!(read("class").trim(), format!("0x{}", device.class));
         let driver = fs::read_link(folder.join(&device.address).join("driver")).ok();
-        assert_eq!(driver.and_then(|path| path.file_name()?.to_str().map(str::to_owned)), device.driver);
+        assert_eq!(
+            driver.and_then(|path| path.file_name()?.to_str().map(str::to_owned)),
+            device.driver
+        );
     }
 }

@@ -79,9 +79,13 @@ pub(super) fn gather(tree: &Tree, smbios: &Smbios) -> Gathered {
     if !tree.exists(topology::FOLDER) {
         tree.note_missing("cpu.cores", topology::FOLDER);
     }
+    let seen = match info.processors.is_empty() && !tree.exists(topology::FOLDER) {
+        true => told_by_firmware(smbios),
+        false => count(tree, &info, smbios),
+    };
     let cpu = Cpu {
         packages: smbios.packages.clone(),
-        ..count(tree, &info, smbios)
+        ..seen
     };
     Gathered {
         cpu,
@@ -92,9 +96,16 @@ pub(super) fn gather(tree: &Tree, smbios: &Smbios) -> Gathered {
 /// What SMBIOS alone says, where the kernel shows nothing (a tree that holds only the tables).
 fn told_by_firmware(smbios: &Smbios) -> Cpu {
     let sum = |part: fn(&CpuPackage) -> Option<u32>| {
-        smbios.packages.iter().map(|package| part(package).unwrap_or(0)).fold(0, u32::saturating_add)
+        smbios
+            .packages
+            .iter()
+            .map(|package| part(package).unwrap_or(0))
+            .fold(0, u32::saturating_add)
     };
-    let (cores, threads) = (sum(|package| package.cores), sum(|package| package.threads.or(package.cores)));
+    let (cores, threads) = (
+        sum(|package| package.cores),
+        sum(|package| package.threads.or(package.cores)),
+    );
     let first = smbios.packages.first();
     Cpu {
         vendor: first.and_then(|package| package.vendor.clone()),
