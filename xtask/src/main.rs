@@ -2,7 +2,9 @@
 
 mod fuzz;
 mod layers;
+mod postgres;
 mod setup;
+mod test;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +33,8 @@ enum Command {
     },
     /// Check that uses between rooms go downwards, and what each crate depends on.
     Layers,
+    /// Run every check and test.
+    Test(test::Options),
     /// Install the Debian packages that building, testing and the lab need.
     Setup,
 }
@@ -39,6 +43,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Fuzz { seconds } => fuzz::run(seconds),
         Command::Layers => layers::run(&repository()),
+        Command::Test(options) => test::run(&repository(), &options),
         Command::Setup => setup::ensure_packages(setup::LAB),
     }
 }

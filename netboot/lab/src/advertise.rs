@@ -22,7 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// The router's address; it routes nothing.
 const ROUTER: &str = "fe80::1/64";
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-/// Type 134, hop limit 64, no DHCPv6, router lifetime 0: nobody takes it for a default route (RFC 4861 section 4.2).
+/// Type 134, hop limit 64, no address service, router lifetime 0: nobody takes it for a default route (RFC 4861 section 4.2).
 /// The kernel fills in the checksum.
 const ADVERTISEMENT: [u8; 16] = [134, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 

@@ -127,6 +127,17 @@ impl NicModel {
             Self::Vmxnet3 => "vmxnet3",
         }
     }
+
+    /// Linux's name of the driver.
+    pub fn driver(self) -> &'static str {
+        match self {
+            Self::Virtio => "virtio_net",
+            Self::E1000 => "e1000",
+            Self::E1000e => "e1000e",
+            Self::Rtl8139 => "8139cp",
+            Self::Vmxnet3 => "vmxnet3",
+        }
+    }
 }
 
 /// A network card.

@@ -10,6 +10,7 @@
 pub mod accelerator;
 pub mod advertise;
 pub mod capture;
+pub mod compare;
 pub mod console;
 pub mod error;
 pub mod forward;

@@ -1,0 +1,111 @@
+//! `cargo xtask test`: everything a change has to pass, in the order of the time it takes.
+
+use std::{path::Path, process::Command, time::Instant};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use muster_lab::stop;
+
+use crate::{
+    layers,
+    postgres::Postgres,
+    setup::{self, Package},
+};
+
+/// What the tests need beside the lab's packages.
+const NEED: &[Package] = &[
+    Package::new(
+        "postgresql",
+        "the ledger's tests run on PostgreSQL as well as on SQLite",
+    ),
+    Package::for_command("tftp-hpa", "tftp", "a TFTP client that is not ours"),
+    Package::for_command("curl", "curl", "a TFTP and HTTP client that is not ours"),
+    Package::for_command("cpio", "cpio", "reads the archives we write"),
+];
+
+/// What the tests with machines and browsers need beside that.
+const NEED_E2E: &[Package] = &[
+    Package::for_command("chromium", "chromium", "the browser that opens the pages"),
+    Package::for_command("chromium-driver", "chromedriver", "drives the browser"),
+];
+
+/// Options of `cargo xtask test`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Leave out the tests that boot virtual machines and open a browser.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Runs all checks and tests of `repository`.
+///
+/// # Errors
+/// At the first step that fails; what failed has been printed by the step.
+pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
+    stop::listen();
+    let with_machines = !options.quick && nix::unistd::geteuid().is_root();
+    setup::ensure_packages(NEED)?;
+    if with_machines {
+        setup::ensure_packages(setup::LAB)?;
+        setup::ensure_packages(NEED_E2E)?;
+    }
+    step(repository, "format", cargo(&["fmt", "--all", "--check"]))?;
+    layers::run(repository)?;
+    let lints = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--features",
+        "e2e",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    step(repository, "lints", cargo(&lints))?;
+    let postgres = Postgres::start()?;
+    let mut tests = test_runner(&["--workspace"]);
+    tests.env("MUSTER_TEST_POSTGRES", postgres.url());
+    step(repository, "tests", tests)?;
+    if !with_machines {
+        let why = if options.quick {
+            "--quick was given"
+        } else {
+            "they need root"
+        };
+        println!("the tests with machines and browsers were left out: {why}");
+        return Ok(());
+    }
+    Ok(())
+}
+
+/// `cargo nextest` where it is installed, else `cargo test`; both end with a summary of their own.
+fn test_runner(arguments: &[&str]) -> Command {
+    let runner: &[&str] = if setup::on_path("cargo-nextest") {
+        &["nextest", "run"]
+    } else {
+        &["test"]
+    };
+    cargo(&[runner, arguments].concat())
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    command
+}
+
+fn step(repository: &Path, name: &str, mut command: Command) -> anyhow::Result<()> {
+    println!("== {name}");
+    let started = Instant::now();
+    let status = command
+        .current_dir(repository)
+        .status()
+        .with_context(|| format!("{name} could not be started"))?;
+    ensure!(!stop::requested(), "interrupted");
+    ensure!(
+        status.success(),
+        "{name} failed after {:.0} s",
+        started.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
