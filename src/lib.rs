@@ -15,4 +15,5 @@ pub mod inventory;
 pub mod ipam;
 pub mod net;
 pub mod render;
+pub mod store;
 pub mod telemetry;

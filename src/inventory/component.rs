@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use muster_facts::MacAddr;
 use serde::{Deserialize, Serialize};
 
-use super::HostId;
+use super::{HostId, UnknownWord};
 
 /// A NIC, by MAC.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub enum ComponentKind {
 }
 
 impl ComponentKind {
+    const ALL: [Self; 4] = [Self::Cpu, Self::Dimm, Self::Disk, Self::Gpu];
+
     /// The word used in tables, API and catalogue keys.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -49,6 +51,20 @@ impl ComponentKind {
             Self::Disk => "disk",
             Self::Gpu => "gpu",
         }
+    }
+}
+
+impl std::str::FromStr for ComponentKind {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| UnknownWord {
+                what: "kind of component",
+                word: text.to_owned(),
+            })
     }
 }
 

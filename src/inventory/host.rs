@@ -24,7 +24,7 @@ impl FromStr for HostId {
 }
 
 /// Where a host is in its life. Only `inventory::lifecycle` moves it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Seen on the network, has not reported.

@@ -1,0 +1,7 @@
+//! What new facts mean for what the ledger knows: the host's summary, its parts, and what changed.
+
+mod diff;
+mod parts;
+
+pub use diff::{Told, diff};
+pub use parts::{components, interfaces, summary};
