@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn facts_are_posted_with_the_token_and_the_answer_is_read() {
         let (server, asked) = server(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 68\r\n\r\n{\"host\":\"5f0c\",\"name\":null,\"next\":\"reboot\",\"poll_seconds\":10,\"new\":1}",
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{\"host\":\"5f0c\",\"name\":null,\"next\":\"reboot\",\"poll_seconds\":10,\"new\":1}",
         );
         let facts = Facts {
             version: muster_facts::FACTS_VERSION,
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn a_refusal_keeps_the_servers_code_and_words() {
         let (server, _asked) = server(
-            "HTTP/1.1 401 Unauthorized\r\nContent-Length: 61\r\n\r\n{\"title\":\"t\",\"code\":\"boot_token_expired\",\"detail\":\"too late\"}\n",
+            "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n{\"title\":\"t\",\"code\":\"boot_token_expired\",\"detail\":\"too late\"}\n",
         );
         let error = server.next().unwrap_err();
         let expected = ReportError::Refused {
