@@ -1,1 +1,4 @@
+//! Tests of behaviour, one module each.
+
 mod cli;
+mod tftp;
