@@ -238,6 +238,7 @@ fn cpu(model: &Model) -> Cpu {
                 ..CpuPackage::default()
             })
             .collect(),
+        ..Cpu::default()
     }
 }
 
