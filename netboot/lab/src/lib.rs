@@ -23,6 +23,7 @@ pub mod process;
 pub mod qmp;
 pub mod relay;
 pub mod server;
+pub mod site;
 pub mod smbios;
 pub mod stop;
 

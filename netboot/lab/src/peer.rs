@@ -18,28 +18,30 @@ pub struct Peer {
     pub router: Ipv4Addr,
     /// A boot file it names, for a server that has a boot service of its own.
     pub boot_file: Option<String>,
-    /// More lines of dnsmasq's settings.
-    pub more: String,
 }
 
 /// A running peer; it ends when this is dropped.
 #[derive(Debug)]
 pub struct RunningPeer {
     process: Process,
+    _namespace: Namespace,
 }
 
 impl Peer {
-    /// Starts dnsmasq in a namespace.
+    /// Starts dnsmasq in a namespace, which ends with it.
     ///
     /// # Errors
     /// When dnsmasq does not start; the error holds its last lines.
-    pub fn start(&self, namespace: &Namespace, folder: &Path, log: &Path) -> Result<RunningPeer, LabError> {
+    pub fn start(&self, namespace: Namespace, folder: &Path, log: &Path) -> Result<RunningPeer, LabError> {
         let file = folder.join("dnsmasq.conf");
         fs::write(&file, self.text(folder)).map_err(LabError::io(format!("writing {}", file.display())))?;
         let arguments = [format!("--conf-file={}", file.display())];
-        let process = Process::start("dnsmasq", namespace, Path::new("dnsmasq"), &arguments, &[], log)?;
+        let process = Process::start("dnsmasq", &namespace, Path::new("dnsmasq"), &arguments, &[], log)?;
         process.console().wait_for("IP range", START_LIMIT)?;
-        Ok(RunningPeer { process })
+        Ok(RunningPeer {
+            process,
+            _namespace: namespace,
+        })
     }
 
     fn text(&self, folder: &Path) -> String {
@@ -54,7 +56,6 @@ impl Peer {
         if let Some(file) = &self.boot_file {
             let _ = writeln!(out, "dhcp-boot={file}");
         }
-        out.push_str(&self.more);
         out
     }
 }
