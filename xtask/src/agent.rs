@@ -23,7 +23,14 @@ pub(crate) fn build(repository: &Path) -> anyhow::Result<PathBuf> {
     let folder = target_folder(repository).join("agent");
     let started = Instant::now();
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--locked", "--package", "muster-agent", "--bin", "muster-agent"])
+        .args([
+            "build",
+            "--locked",
+            "--package",
+            "muster-agent",
+            "--bin",
+            "muster-agent",
+        ])
         // With a target named, the flags stay away from build scripts and procedural macros.
         .args(["--profile", "agent", "--target", TARGET])
         .current_dir(repository)
@@ -64,11 +71,17 @@ pub(crate) fn target_folder(repository: &Path) -> PathBuf {
 /// True when the ELF file has a program header of type `PT_INTERP`.
 fn has_interpreter(elf: &[u8]) -> bool {
     const PT_INTERP: [u8; 4] = [3, 0, 0, 0];
-    let half = |at: usize| elf.get(at..at + 2).map(|b| usize::from(u16::from_le_bytes([b[0], b[1]])));
+    let half = |at: usize| {
+        elf.get(at..at + 2)
+            .map(|b| usize::from(u16::from_le_bytes([b[0], b[1]])))
+    };
     let (Some(start), Some(size), Some(count)) = (elf.get(32..40), half(54), half(56)) else {
         return false;
     };
-    let start = start.iter().rev().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
+    let start = start
+        .iter()
+        .rev()
+        .fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
     (0..count).any(|place| {
         let at = start.saturating_add(place * size);
         elf.get(at..at.saturating_add(4)) == Some(&PT_INTERP)

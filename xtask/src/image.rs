@@ -34,7 +34,11 @@ const LIMIT: u64 = 25 * 1000 * 1000;
 const NEED: &[Package] = &[
     Package::for_command("kmod", "depmod", "writes the index of the image's kernel modules"),
     Package::for_command("dpkg", "dpkg-deb", "unpacks Debian's packages"),
-    Package::for_command("xz-utils", "xz", "unpacks kernel modules that the package holds compressed"),
+    Package::for_command(
+        "xz-utils",
+        "xz",
+        "unpacks kernel modules that the package holds compressed",
+    ),
 ];
 
 /// Which kernel of Debian's.
@@ -115,11 +119,16 @@ fn image(repository: &Path, options: &Options, out: &Path, work: &Path, release:
     let vmlinuz = fs::read(kernel.join("boot").join(format!("vmlinuz-{}", chosen.release)))
         .with_context(|| format!("{package} holds no kernel"))?;
     for (name, content) in [("vmlinuz", &vmlinuz), ("initrd", &packed)] {
-        fs::write(out.join(name), content).with_context(|| format!("{} cannot be written", out.join(name).display()))?;
+        fs::write(out.join(name), content)
+            .with_context(|| format!("{} cannot be written", out.join(name).display()))?;
         println!("{name}: {:.2} MB", content.len() as f64 / 1e6);
     }
     let total = (vmlinuz.len() + packed.len()) as u64;
-    println!("together: {:.2} MB (initramfs unpacked: {:.1} MB)", total as f64 / 1e6, archive.len() as f64 / 1e6);
+    println!(
+        "together: {:.2} MB (initramfs unpacked: {:.1} MB)",
+        total as f64 / 1e6,
+        archive.len() as f64 / 1e6
+    );
     if firmware.is_none() {
         ensure!(
             total <= LIMIT,
@@ -136,13 +145,18 @@ fn image(repository: &Path, options: &Options, out: &Path, work: &Path, release:
 
 /// SHA-256 in hex.
 fn digest(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(content)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Runs a command to its end and gives what it printed.
 fn run_command(command: &mut Command) -> anyhow::Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().with_context(|| format!("{name} could not be started"))?;
+    let output = command
+        .output()
+        .with_context(|| format!("{name} could not be started"))?;
     ensure!(
         output.status.success(),
         "{name} failed: {}",

@@ -1,6 +1,8 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
+mod agent;
 mod fuzz;
+mod image;
 mod layers;
 mod postgres;
 mod setup;
@@ -31,6 +33,10 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Build the agent as one static program.
+    Agent,
+    /// Build the collection image and fetch the boot loaders.
+    Image(image::Options),
     /// Check that uses between rooms go downwards, and what each crate depends on.
     Layers,
     /// Run every check and test.
@@ -42,6 +48,8 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Fuzz { seconds } => fuzz::run(seconds),
+        Command::Agent => agent::build(&repository()).map(drop),
+        Command::Image(options) => image::run(&repository(), &options),
         Command::Layers => layers::run(&repository()),
         Command::Test(options) => test::run(&repository(), &options),
         Command::Setup => setup::ensure_packages(setup::LAB),

@@ -208,6 +208,20 @@ impl Backports {
     }
 }
 
+/// The address and keyring of the mirror from which this machine takes `suite`, such as `bookworm`.
+pub(crate) fn mirror(suite: &str) -> Option<(String, Option<String>)> {
+    let more = fs::read_dir("/etc/apt/sources.list.d")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    [PathBuf::from("/etc/apt/sources.list")]
+        .into_iter()
+        .chain(more)
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .find_map(|text| mirror_of(&text, suite))
+}
+
 /// The address and keyring of the apt source in `text` that offers `release`, in either of apt's two formats.
 fn mirror_of(text: &str, release: &str) -> Option<(String, Option<String>)> {
     for line in text.lines().map(str::trim) {
@@ -329,7 +343,8 @@ fn newest_touch(path: &Path) -> Option<SystemTime> {
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 
-fn os_release(key: &str) -> Option<String> {
+/// A value of `/etc/os-release`.
+pub(crate) fn os_release(key: &str) -> Option<String> {
     let text = fs::read_to_string("/etc/os-release").ok()?;
     let value = text
         .lines()

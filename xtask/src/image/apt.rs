@@ -44,14 +44,22 @@ impl AptRoot {
     /// The package that `meta` depends on and whose name starts with `prefix`.
     pub(super) fn dependency(&self, meta: &str, prefix: &str) -> anyhow::Result<String> {
         let text = run_command(self.apt("apt-cache").args(["depends", "--important", meta]))?;
-        let found = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: ")).find(|name| name.starts_with(prefix));
-        found.map(str::to_owned).with_context(|| format!("{meta} depends on no package named {prefix}…"))
+        let found = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Depends: "))
+            .find(|name| name.starts_with(prefix));
+        found
+            .map(str::to_owned)
+            .with_context(|| format!("{meta} depends on no package named {prefix}…"))
     }
 
     /// Fetches a package and unpacks it; gives the folder and the package's version. What is there already is kept.
     pub(super) fn unpack(&self, package: &str) -> anyhow::Result<(PathBuf, String)> {
         let policy = run_command(self.apt("apt-cache").args(["policy", package]))?;
-        let version = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: ")).unwrap_or("(none)");
+        let version = policy
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("Candidate: "))
+            .unwrap_or("(none)");
         if version == "(none)" {
             bail!("the release has no package `{package}`");
         }
@@ -61,7 +69,11 @@ impl AptRoot {
             return Ok((unpacked, version.to_owned()));
         }
         let fetched = tempfile::tempdir_in(&self.folder)?;
-        run_command(self.apt("apt-get").args(["download", package]).current_dir(fetched.path()))?;
+        run_command(
+            self.apt("apt-get")
+                .args(["download", package])
+                .current_dir(fetched.path()),
+        )?;
         let file = fs::read_dir(fetched.path())?
             .flatten()
             .map(|entry| entry.path())
@@ -110,11 +122,18 @@ fn sources(suite: &str) -> anyhow::Result<String> {
 }
 
 fn line((uri, keyring): &(String, Option<String>), suite: &str) -> String {
-    let option = keyring.as_ref().map(|path| format!("[signed-by={path}] ")).unwrap_or_default();
+    let option = keyring
+        .as_ref()
+        .map(|path| format!("[signed-by={path}] "))
+        .unwrap_or_default();
     format!("deb {option}{uri} {suite} main\n")
 }
 
 fn is_fresh(stamp: &Path) -> bool {
     let written = fs::metadata(stamp).and_then(|meta| meta.modified());
-    written.is_ok_and(|time| SystemTime::now().duration_since(time).is_ok_and(|age| age < LISTS_FRESH))
+    written.is_ok_and(|time| {
+        SystemTime::now()
+            .duration_since(time)
+            .is_ok_and(|age| age < LISTS_FRESH)
+    })
 }

@@ -20,7 +20,11 @@ pub(super) fn write(agent: &Path, modules: &Path, firmware: Option<&Path>) -> an
     archive.file("init", 0o755, &program)?;
     tree(&mut archive, modules, "lib/modules")?;
     if let Some(folder) = firmware {
-        ensure!(folder.is_dir(), "{} is no folder; give one that holds firmware files", folder.display());
+        ensure!(
+            folder.is_dir(),
+            "{} is no folder; give one that holds firmware files",
+            folder.display()
+        );
         tree(&mut archive, folder, "lib/firmware")?;
     }
     Ok(archive.finish())
@@ -34,7 +38,9 @@ fn tree(archive: &mut Writer, from: &Path, name: &str) -> anyhow::Result<()> {
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let file_name = entry.file_name();
-        let file_name = file_name.to_str().with_context(|| format!("{} is not UTF-8", entry.path().display()))?;
+        let file_name = file_name
+            .to_str()
+            .with_context(|| format!("{} is not UTF-8", entry.path().display()))?;
         let inside = format!("{name}/{file_name}");
         if fs::metadata(entry.path())?.is_dir() {
             tree(archive, &entry.path(), &inside)?;
@@ -66,7 +72,11 @@ mod tests {
         let once = write(&agent, &root.path().join("modules"), None).unwrap();
         let twice = write(&agent, &root.path().join("modules"), None).unwrap();
         assert_eq!(once, twice);
-        let at = |name: &str| once.windows(name.len()).position(|part| part == name.as_bytes()).unwrap();
+        let at = |name: &str| {
+            once.windows(name.len())
+                .position(|part| part == name.as_bytes())
+                .unwrap()
+        };
         assert!(at("dev/console") < at("init") && at("6.1/a.ko") < at("6.1/b.ko"));
         assert!(write(&agent, &root.path().join("modules"), Some(&agent)).is_err());
     }

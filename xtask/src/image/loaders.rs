@@ -19,9 +19,21 @@ struct Loader {
 }
 
 const LOADERS: &[Loader] = &[
-    Loader { name: "undionly.kpxe", files: &["undionly.kpxe"], without: None },
-    Loader { name: "snponly.efi", files: &["snponly.efi"], without: None },
-    Loader { name: "ipxe.efi", files: &["ipxe-amd64.efi", "ipxe.efi"], without: None },
+    Loader {
+        name: "undionly.kpxe",
+        files: &["undionly.kpxe"],
+        without: None,
+    },
+    Loader {
+        name: "snponly.efi",
+        files: &["snponly.efi"],
+        without: None,
+    },
+    Loader {
+        name: "ipxe.efi",
+        files: &["ipxe-amd64.efi", "ipxe.efi"],
+        without: None,
+    },
     Loader {
         name: "ipxe-arm64.efi",
         files: &["ipxe-arm64.efi"],
@@ -50,7 +62,11 @@ pub(super) fn collect(work: &Path, release: &str, out: &Path) -> anyhow::Result<
     fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
     let mut manifest = serde_json::Map::new();
     for loader in LOADERS {
-        let source = loader.files.iter().map(|file| package.join("usr/lib/ipxe").join(file)).find(|path| path.is_file());
+        let source = loader
+            .files
+            .iter()
+            .map(|file| package.join("usr/lib/ipxe").join(file))
+            .find(|path| path.is_file());
         let Some(source) = source else {
             match loader.without {
                 Some(without) => println!("  {} is not in this package: {without}", loader.name),
@@ -61,7 +77,8 @@ pub(super) fn collect(work: &Path, release: &str, out: &Path) -> anyhow::Result<
         let content = fs::read(&source)?;
         fs::write(out.join(loader.name), &content)?;
         println!("  {:<18} {:>5} kB", loader.name, content.len() / 1000);
-        let entry = json!({ "package": "ipxe", "version": version, "bytes": content.len(), "sha256": digest(&content) });
+        let entry =
+            json!({ "package": "ipxe", "version": version, "bytes": content.len(), "sha256": digest(&content) });
         manifest.insert(loader.name.to_owned(), entry);
     }
     Ok(Value::Object(manifest))

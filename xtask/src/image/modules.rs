@@ -35,7 +35,11 @@ pub(super) fn stage(kernel: &Path, staging: &Path, list: &str, lenient: bool) ->
     fs::create_dir_all(&to)?;
     depmod(kernel, &release)?;
     let text = |name: &str| fs::read_to_string(from.join(name)).with_context(|| format!("{name} of {release}"));
-    let index = ModuleIndex::parse(&text("modules.dep")?, &text("modules.alias")?, &text("modules.softdep")?);
+    let index = ModuleIndex::parse(
+        &text("modules.dep")?,
+        &text("modules.alias")?,
+        &text("modules.softdep")?,
+    );
     let builtin: BTreeSet<String> = text("modules.builtin")?.lines().filter_map(stem).collect();
 
     let wanted = parse(list);
@@ -50,7 +54,10 @@ pub(super) fn stage(kernel: &Path, staging: &Path, list: &str, lenient: bool) ->
     }
     if !absent.is_empty() {
         let names = absent.join(" ");
-        ensure!(lenient, "netboot/modules.list names modules that Linux {release} does not have: {names}");
+        ensure!(
+            lenient,
+            "netboot/modules.list names modules that Linux {release} does not have: {names}"
+        );
         println!("not in this kernel: {names}");
     }
     let mut bytes = 0;
@@ -68,12 +75,18 @@ pub(super) fn stage(kernel: &Path, staging: &Path, list: &str, lenient: bool) ->
     // What the agent reads stays; the rest is the same once more for other programs.
     for entry in fs::read_dir(&to)?.flatten() {
         let name = entry.file_name();
-        let keep = ["modules.dep", "modules.alias", "modules.softdep"].iter().any(|keep| name == *keep);
+        let keep = ["modules.dep", "modules.alias", "modules.softdep"]
+            .iter()
+            .any(|keep| name == *keep);
         if !keep && entry.file_type()?.is_file() {
             fs::remove_file(entry.path())?;
         }
     }
-    Ok(Chosen { release, files: paths.len(), bytes })
+    Ok(Chosen {
+        release,
+        files: paths.len(),
+        bytes,
+    })
 }
 
 /// Names of the list, and whether each may be absent.
@@ -103,13 +116,24 @@ fn release(kernel: &Path) -> anyhow::Result<String> {
 
 fn depmod(base: &Path, release: &str) -> anyhow::Result<()> {
     // In /usr/sbin, which a user's search path may lack.
-    let program = ["/usr/sbin/depmod", "/sbin/depmod"].into_iter().find(|path| Path::new(path).exists());
-    run_command(Command::new(program.unwrap_or("depmod")).arg("-b").arg(base).arg(release)).map(drop)
+    let program = ["/usr/sbin/depmod", "/sbin/depmod"]
+        .into_iter()
+        .find(|path| Path::new(path).exists());
+    run_command(
+        Command::new(program.unwrap_or("depmod"))
+            .arg("-b")
+            .arg(base)
+            .arg(release),
+    )
+    .map(drop)
 }
 
 fn read_module(path: &Path) -> anyhow::Result<Vec<u8>> {
     if path.extension().is_some_and(|end| end == "xz") {
-        let output = Command::new("xz").args(["--decompress", "--stdout"]).arg(path).output()?;
+        let output = Command::new("xz")
+            .args(["--decompress", "--stdout"])
+            .arg(path)
+            .output()?;
         ensure!(output.status.success(), "{} cannot be unpacked", path.display());
         return Ok(output.stdout);
     }
@@ -129,20 +153,29 @@ mod tests {
     #[test]
     fn the_list_has_comments_and_optional_names() {
         let wanted = parse("# head\ne1000e\n\n?hv_netvsc # maybe\n");
-        assert_eq!(wanted.into_iter().collect::<Vec<_>>(), [("e1000e".to_owned(), false), ("hv_netvsc".to_owned(), true)]);
+        assert_eq!(
+            wanted.into_iter().collect::<Vec<_>>(),
+            [("e1000e".to_owned(), false), ("hv_netvsc".to_owned(), true)]
+        );
     }
 
     #[test]
     fn the_projects_own_list_names_each_module_once() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../netboot/modules.list");
         let text = fs::read_to_string(path).unwrap();
-        let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).count();
+        let lines = text
+            .lines()
+            .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+            .count();
         assert_eq!(parse(&text).len(), lines);
         assert!(parse(&text).keys().all(|name| !name.contains(char::is_whitespace)));
     }
 
     #[test]
     fn names_of_what_is_built_in() {
-        assert_eq!(stem("kernel/drivers/char/hw_random/rng-core.ko").as_deref(), Some("rng_core"));
+        assert_eq!(
+            stem("kernel/drivers/char/hw_random/rng-core.ko").as_deref(),
+            Some("rng_core")
+        );
     }
 }
