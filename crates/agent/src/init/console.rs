@@ -6,9 +6,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::fcntl::OFlag;
-use nix::sys::termios::{BaudRate, SetArg, cfsetspeed, tcgetattr, tcsetattr};
+use nix::sys::termios::{ControlFlags, SetArg, tcgetattr, tcsetattr};
 
 use super::screen::{Status, news};
+
+/// 115200 bit/s in the kernel's `c_cflag`.
+const B115200: u32 = 0o010_002;
 
 /// The screen as threads share it.
 #[derive(Debug, Clone)]
@@ -141,7 +144,9 @@ fn serial_port_exists() -> bool {
 /// What management processors expect where nothing else was said.
 fn set_speed(file: &File) -> nix::Result<()> {
     let mut settings = tcgetattr(file)?;
-    cfsetspeed(&mut settings, BaudRate::B115200)?;
+    // As bits: the C library's cfsetspeed cannot be linked into a static program here.
+    settings.control_flags.remove(ControlFlags::CBAUD);
+    settings.control_flags.insert(ControlFlags::from_bits_retain(B115200));
     tcsetattr(file, SetArg::TCSANOW, &settings)
 }
 
