@@ -99,9 +99,10 @@ impl Served {
 }
 
 fn run(program: &str, args: &[&str]) {
-    let output = Command::new(program).args(args).output().unwrap_or_else(|error| {
-        panic!("{program} is needed by this test (`cargo xtask test` installs it): {error}")
-    });
+    let output = Command::new(program)
+        .args(args)
+        .output()
+        .unwrap_or_else(|error| panic!("{program} is needed by this test (`cargo xtask test` installs it): {error}"));
     assert!(
         output.status.success(),
         "{program} {args:?}: {}",
@@ -123,7 +124,10 @@ async fn tftp_hpa_fetches_past_the_block_number_wrap() {
     let (content, files) = Served::start(len)
         .with_client(move |at| {
             let (host, port, local) = (at.ip().to_string(), at.port().to_string(), target.display().to_string());
-            run("tftp", &["-m", "binary", &host, &port, "-c", "get", "loader.bin", &local]);
+            run(
+                "tftp",
+                &["-m", "binary", &host, &port, "-c", "get", "loader.bin", &local],
+            );
             read(&target)
         })
         .await;
@@ -175,7 +179,9 @@ async fn hostile_requests_are_told_and_the_next_one_is_served() {
     let (answers, files) = Served::start(1000)
         .with_client(|at| {
             let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-            socket.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+            socket
+                .set_read_timeout(Some(std::time::Duration::from_secs(5)))
+                .unwrap();
             let mut buffer = [0; 2048];
             let mut ask = |request: &[u8]| {
                 socket.send_to(request, at).unwrap();
@@ -186,14 +192,23 @@ async fn hostile_requests_are_told_and_the_next_one_is_served() {
                 ask(b"\0\x02loader.bin\0octet\0"),
                 ask(b"\0\x01loader.bin"),
                 ask(b"\0\x01../../etc/shadow\0octet\0"),
+                ask(b"\0\x01loader.bin\0netascii\0"),
                 ask(b"\0\x01loader.bin\0octet\0blksize\065464\0windowsize\065535\0"),
             ]
         })
         .await;
     assert_eq!(answers[0][..4], [0, 5, 0, 2], "a write is an access violation");
-    assert_eq!(answers[1][..4], [0, 5, 0, 4], "a name without its end is an illegal operation");
+    assert_eq!(
+        answers[1][..4],
+        [0, 5, 0, 4],
+        "a name without its end is an illegal operation"
+    );
     assert_eq!(answers[2][..4], [0, 5, 0, 1], "another file is not found");
-    let oack = String::from_utf8_lossy(&answers[3]).into_owned();
-    assert!(oack.contains("blksize\u{0}1468") && oack.contains("windowsize\u{0}32"), "{oack:?}");
-    assert_eq!(files.malformed.lock().unwrap().len(), 2);
+    assert_eq!(answers[3][..4], [0, 5, 0, 4], "netascii would change the bytes");
+    let oack = String::from_utf8_lossy(&answers[4]).into_owned();
+    assert!(
+        oack.contains("blksize\u{0}1468") && oack.contains("windowsize\u{0}32"),
+        "{oack:?}"
+    );
+    assert_eq!(files.malformed.lock().unwrap().len(), 3);
 }

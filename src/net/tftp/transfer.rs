@@ -1,20 +1,21 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use muster_wire::tftp::{Action, End, ErrorCode, Report, Transfer, error_packet, parse_request};
+use muster_wire::tftp::{Action, End, ErrorCode, Mode, Report, Transfer, error_packet, parse_request};
 use tokio::{net::UdpSocket, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Server, TftpClient, TftpContent, TftpListener};
 use crate::discovery::BootFile;
 
-/// Running transfers by client, so that one client cannot take every place.
-type Running = Arc<Mutex<HashMap<Ipv4Addr, usize>>>;
+/// Ports of the running transfers by client: one client cannot take every place, and a request that came
+/// twice is served once.
+type Running = Arc<Mutex<HashMap<Ipv4Addr, HashSet<u16>>>>;
 
 impl<C: TftpContent> Server<C> {
     pub(super) async fn listen(&self, listener: &TftpListener, stop: &CancellationToken) -> io::Result<()> {
@@ -50,12 +51,24 @@ impl<C: TftpContent> Server<C> {
                 return;
             }
         };
-        let Some(place) = Place::take(running, *client.from.ip(), self.bounds.max_per_client) else {
+        if request.mode == Mode::Netascii {
+            self.content.malformed(client, "transfer mode netascii; use octet");
             listener.refuse(
                 client.from,
-                &error_packet(ErrorCode::NotDefined, "too many transfers of this client"),
+                &error_packet(ErrorCode::IllegalOperation, "only mode octet is served"),
             );
             return;
+        }
+        let place = match Place::take(running, client.from, self.bounds.max_per_client) {
+            Ok(place) => place,
+            Err(NoPlace::Repeated) => return,
+            Err(NoPlace::TooMany) => {
+                listener.refuse(
+                    client.from,
+                    &error_packet(ErrorCode::NotDefined, "too many transfers of this client"),
+                );
+                return;
+            }
         };
         let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
             listener.refuse(
@@ -151,19 +164,28 @@ fn cut(began: Instant) -> Report {
 /// One client's share of the places; given back when dropped.
 struct Place {
     running: Running,
-    client: Ipv4Addr,
+    client: SocketAddrV4,
+}
+
+enum NoPlace {
+    /// This request is being served: the network doubled it, or the client asks again.
+    Repeated,
+    TooMany,
 }
 
 impl Place {
-    fn take(running: &Running, client: Ipv4Addr, most: usize) -> Option<Self> {
-        let mut counts = running.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(client).or_insert(0);
-        if *count >= most {
-            return None;
+    fn take(running: &Running, client: SocketAddrV4, most: usize) -> Result<Self, NoPlace> {
+        let mut clients = running.lock().unwrap_or_else(PoisonError::into_inner);
+        let ports = clients.entry(*client.ip()).or_default();
+        if ports.contains(&client.port()) {
+            return Err(NoPlace::Repeated);
         }
-        *count += 1;
-        drop(counts);
-        Some(Self {
+        if ports.len() >= most {
+            return Err(NoPlace::TooMany);
+        }
+        ports.insert(client.port());
+        drop(clients);
+        Ok(Self {
             running: Arc::clone(running),
             client,
         })
@@ -172,11 +194,11 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.client) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.client);
+        let mut clients = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ports) = clients.get_mut(self.client.ip()) {
+            ports.remove(&self.client.port());
+            if ports.is_empty() {
+                clients.remove(self.client.ip());
             }
         }
     }
