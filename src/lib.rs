@@ -5,6 +5,7 @@
 //! `docs/ARCHITECTURE.md` walks through them.
 
 pub mod app;
+pub mod auth;
 pub mod boot;
 pub mod check;
 pub mod cli;
