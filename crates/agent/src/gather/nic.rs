@@ -29,10 +29,21 @@ pub(super) fn gather(tree: &Tree) -> Vec<Nic> {
 fn nic(tree: &Tree, name: String, addresses: &[(String, String)]) -> Option<Nic> {
     let folder = format!("{FOLDER}/{name}");
     let device = format!("{folder}/device");
-    let path = tree.link_path(&folder).unwrap_or_default();
-    if !tree.exists(&device) && tree.link_path(&device).is_none() || path.contains("/virtual/net/") {
+    let path = tree.link_path(&folder);
+    let is_hardware = match &path {
+        Some(path) => !path.contains("/virtual/"),
+        None => tree.exists(&device) || tree.link_path(&device).is_some(),
+    };
+    if !is_hardware {
         return None;
     }
+    // The device is the folder above `net/NAME`; a tree that was copied without links tells it by
+    // the link in the interface's folder only.
+    let device_path = path
+        .as_deref()
+        .and_then(|path| path.rsplit_once("/net/"))
+        .map(|(device, _)| device.to_owned())
+        .or_else(|| tree.link_path(&device));
     let what = format!("nics.{name}");
     let value = |attribute: &str| tree.value(&what, &format!("{folder}/{attribute}"));
     let link = match value("carrier").as_deref() {
@@ -43,21 +54,14 @@ fn nic(tree: &Tree, name: String, addresses: &[(String, String)]) -> Option<Nic>
     let speed = value("speed")
         .and_then(|speed| speed.parse::<i64>().ok())
         .and_then(|speed| u32::try_from(speed).ok());
-    // An interface's own path holds its device's; a copied tree may have only the second link.
-    let device_path = tree
-        .link_path(&device)
-        .map_or_else(String::new, |target| match path.is_empty() {
-            true => target,
-            false => resolved(&path, &target),
-        });
-    let function = pci::address_in(&path).or_else(|| pci::address_in(&device_path));
+    let function = device_path.as_deref().and_then(pci::address_in);
     Some(Nic {
         mac: mac(tree, &name, &folder),
         driver: tree.link_name(&format!("{device}/driver")),
         firmware: firmware(tree, &name),
         speed_mbps: speed.filter(|speed| *speed > 0 && *speed != u32::MAX && link != Some(false)),
         link,
-        bus_address: bus_address(tree, &device, &path, &device_path),
+        bus_address: device_path.as_deref().and_then(|path| bus_address(tree, &device, path)),
         pci_id: function.and_then(|address| pci::id_of(tree, address)),
         addresses: addresses
             .iter()
@@ -94,23 +98,12 @@ fn firmware(tree: &Tree, name: &str) -> Option<String> {
     (version != "N/A").then_some(version)
 }
 
-/// The device's link seen from the interface's real folder.
-fn resolved(path: &str, seen: &str) -> String {
-    // `device` is written relative to the real folder; read below `/sys/class/net/NAME` its text
-    // leads elsewhere, but the device is always the folder above `net/NAME`.
-    path.rsplit_once("/net/")
-        .map_or_else(|| seen.to_owned(), |(device, _)| device.to_owned())
-}
-
 /// The address on the bus the device is on: bare for PCI, `virtio0`, `usb 1-1`, else the device's name.
-fn bus_address(tree: &Tree, device: &str, path: &str, device_path: &str) -> Option<String> {
-    let name = match device_path.rsplit('/').next() {
-        Some(name) if !name.is_empty() => name.to_owned(),
-        _ => return pci::address_in(path).map(str::to_owned),
-    };
+fn bus_address(tree: &Tree, device: &str, device_path: &str) -> Option<String> {
+    let name = device_path.rsplit('/').next().filter(|name| !name.is_empty())?;
     match tree.link_name(&format!("{device}/subsystem")).as_deref() {
-        Some("usb") => Some(format!("usb {}", name.split(':').next().unwrap_or(&name))),
-        _ => Some(name),
+        Some("usb") => Some(format!("usb {}", name.split(':').next().unwrap_or(name))),
+        _ => Some(name.to_owned()),
     }
 }
 

@@ -11,6 +11,8 @@ pub(super) struct CpuInfo {
     pub(super) architecture: Option<&'static str>,
     /// The logical CPUs that are switched on, in the kernel's order.
     pub(super) processors: Vec<Processor>,
+    /// The kind of every CPU, where the file names none of them (SPARC).
+    pub(super) common: Kind,
     /// Flags of the first CPU.
     pub(super) flags: Vec<String>,
 }
@@ -64,6 +66,7 @@ pub(super) fn parse(text: &str) -> CpuInfo {
         .or_else(|| common.flags.clone());
     CpuInfo {
         architecture,
+        common: common.processor(0, &Paragraph::default()).kind,
         flags: flags.unwrap_or_default(),
         processors: numbered
             .iter()
@@ -212,6 +215,14 @@ mod tests {
             Some("POWER7 (architected), altivec supported")
         );
         assert_eq!(info.architecture, Some("ppc64"));
+    }
+
+    #[test]
+    fn sparc_names_no_processors() {
+        let info =
+            parse("cpu\t\t: UltraSparc T1 (Niagara)\nfpu\t\t: UltraSparc T1 integrated FPU\nncpus active\t: 24\n");
+        assert_eq!(info.processors, []);
+        assert_eq!(info.common.model.as_deref(), Some("UltraSparc T1 (Niagara)"));
     }
 
     #[test]

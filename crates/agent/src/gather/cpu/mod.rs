@@ -131,7 +131,7 @@ fn count(tree: &Tree, info: &CpuInfo, smbios: &Smbios) -> Cpu {
     let mut groups = groups(info);
     if groups.is_empty() {
         groups.push(Group {
-            kind: Kind::default(),
+            kind: info.common.clone(),
             cpus: folders.clone(),
         });
     }
