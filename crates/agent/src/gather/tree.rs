@@ -105,14 +105,14 @@ impl Tree {
 
     /// The last part of what a symbolic link points to, such as the name of a driver.
     pub(super) fn link_name(&self, path: &str) -> Option<String> {
-        let target = fs::read_link(self.path(path)).ok()?;
+        let target = fs::read_link(self.root.join(path)).ok()?;
         Some(target.file_name()?.to_str()?.to_owned())
     }
 
     /// Where a symbolic link leads, as a path below the root, by its text alone: what it leads to
     /// need not be there. `None` when `path` is no link or leads out of the root.
     pub(super) fn link_path(&self, path: &str) -> Option<String> {
-        let target = fs::read_link(self.path(path)).ok()?;
+        let target = fs::read_link(self.root.join(path)).ok()?;
         let mut parts: Vec<&str> = match target.is_absolute() {
             true => Vec::new(),
             false => path.split('/').collect(),
