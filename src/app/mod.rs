@@ -1,9 +1,11 @@
 //! Wiring: settings become plain values, rooms are started with them, and all is drained at the end.
 
+mod ledger;
 mod listen;
 mod plain;
 mod serve;
 
+pub use ledger::{now, open, open_migrated};
 pub use plain::plan;
 pub use serve::serve;
 
@@ -23,6 +25,24 @@ pub enum AppError {
         holder: String,
         /// What the kernel said.
         source: std::io::Error,
+    },
+    /// The data folder cannot be made.
+    #[error("server.data_dir = {path} ({origin}) cannot be made")]
+    DataDir {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// Where the setting comes from.
+        origin: crate::config::Origin,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The ledger cannot be opened or its schema not be brought up to date.
+    #[error("the ledger at {url} cannot be used")]
+    Ledger {
+        /// Its URL without the password.
+        url: String,
+        /// Why.
+        source: crate::store::StoreError,
     },
     /// A part of the server ended that should run until the end.
     #[error("{part} ended by itself")]

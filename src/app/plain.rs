@@ -52,6 +52,7 @@ pub fn plan(settings: &Settings) -> Plan {
     }
     Plan {
         database_url: settings.database_url().expose().to_owned(),
+        database_shown: settings.database_url().masked(),
         sockets,
         loader_dir: settings.boot.loader_dir.value.clone(),
         loaders: loaders(settings),

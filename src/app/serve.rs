@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{AppError, listen};
+use super::{AppError, ledger, listen};
 use crate::config::{Settings, Sourced};
 
 /// How long requests that are being answered may take once we stop.
@@ -31,6 +31,11 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
     let stop = CancellationToken::new();
     let mut parts: JoinSet<Ending> = JoinSet::new();
+
+    let (store, applied) = ledger::open_migrated(settings).await?;
+    for change in &applied {
+        tracing::info!(change, "the schema was brought up to date");
+    }
 
     let page = listen::tcp("http.listen", &settings.http.listen).await?;
     tracing::info!(address = %settings.http.listen.value, "the page and its API listen");
@@ -57,6 +62,12 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
             "requests were still being answered and are cut off"
         );
         parts.abort_all();
+    }
+    let closed = tokio::time::timeout(DRAIN, store.close()).await;
+    match closed {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the last writes could not be made"),
+        Err(_) => tracing::error!(seconds = DRAIN.as_secs(), "the last writes took too long and may be lost"),
     }
     match ended {
         None => {

@@ -65,7 +65,11 @@ fn judge(held: u64, first_free: u16, sockets: &[Needed], dhcp: bool) -> Vec<Find
             findings.push(Finding::new(
                 Weight::Warn,
                 ABOUT,
-                format!("{} is missing", missing.join(" and ")),
+                format!(
+                    "{} {} missing",
+                    missing.join(" and "),
+                    if missing.len() == 1 { "is" } else { "are" }
+                ),
                 "a machine without an address cannot be answered by unicast, which some firmware asks for",
                 "give the process these capabilities as packaging/muster.service does",
             ));

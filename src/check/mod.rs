@@ -4,6 +4,7 @@
 //! subnet Muster serves, to hear who else answers.
 
 mod capabilities;
+mod database;
 mod files;
 mod holder;
 mod interfaces;
@@ -91,6 +92,8 @@ pub struct Needed {
 pub struct Plan {
     /// Where the ledger is, with its password.
     pub database_url: String,
+    /// The same without the password.
+    pub database_shown: String,
     /// Every socket of the server.
     pub sockets: Vec<Needed>,
     /// Folder of the boot loaders.
@@ -122,6 +125,7 @@ pub struct DhcpPlan {
 pub async fn look(plan: &Plan, probe: bool) -> Vec<Finding> {
     let mut findings = ports::look(&plan.sockets);
     findings.extend(capabilities::look(&plan.sockets, plan.dhcp.is_some()));
+    findings.push(database::look(&plan.database_url, &plan.database_shown).await);
     findings.extend(files::look(plan));
     if let Some(dhcp) = &plan.dhcp {
         match local_interfaces() {

@@ -1,7 +1,9 @@
 //! The command line: parse, print, exit codes. 0 is well, 1 a failure or a failing check, 2 wrong usage or settings.
 
 mod check;
+mod hosts;
 mod settings;
+mod table;
 
 use std::{
     io::{self, Write},
@@ -13,8 +15,10 @@ use clap::{Parser, Subcommand};
 use crate::{
     app,
     config::{self, ConfigErrors},
+    store::StoreError,
     telemetry,
 };
+use hosts::HostsArgs;
 use settings::SettingsArgs;
 
 /// The CMDB that boots your servers.
@@ -43,6 +47,10 @@ enum Command {
     /// Show the settings and where they come from.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Bring the schema of the ledger up to date.
+    Migrate,
+    /// List hosts, last seen first.
+    Hosts(HostsArgs),
     /// Print the version.
     Version,
 }
@@ -68,6 +76,10 @@ enum Failure {
     Settings(#[from] ConfigErrors),
     #[error(transparent)]
     App(#[from] app::AppError),
+    #[error("the ledger cannot be used")]
+    Ledger(#[from] StoreError),
+    #[error("the ledger's schema is older than this program; run `muster migrate`")]
+    NotMigrated,
     #[error(transparent)]
     Telemetry(#[from] telemetry::TelemetryError),
     #[error("the runtime cannot start")]
@@ -133,6 +145,14 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Config(ConfigCommand::Keys) => print(&config::reference())?,
         Command::Config(ConfigCommand::Example) => print(&config::example())?,
+        Command::Migrate => {
+            let settings = config::load(&settings.sources())?;
+            print(&runtime()?.block_on(hosts::migrate(&settings))?)?;
+        }
+        Command::Hosts(args) => {
+            let settings = config::load(&settings.sources())?;
+            print(&runtime()?.block_on(hosts::hosts(&settings, args))?)?;
+        }
         Command::Version => print(&format!("muster {}\n", env!("CARGO_PKG_VERSION")))?,
     }
     Ok(ExitCode::SUCCESS)

@@ -49,7 +49,11 @@ impl DatabaseUrl {
     #[must_use]
     pub fn masked(&self) -> String {
         let Some((scheme, rest)) = self.0.split_once("://") else {
-            return self.0.clone();
+            return match self.0.split_once('@') {
+                // Not a URL, yet perhaps a password.
+                Some((_, place)) => format!("***@{place}"),
+                None => self.0.clone(),
+            };
         };
         let (base, query) = rest
             .split_once('?')
@@ -314,7 +318,7 @@ impl Setting for DatabaseUrl {
 
     fn read(node: &Node) -> Result<Self, Wrong> {
         let text = node.text()?;
-        let known = ["sqlite://", "postgres://", "postgresql://"];
+        let known = ["sqlite:", "postgres://", "postgresql://"];
         if known
             .iter()
             .any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))

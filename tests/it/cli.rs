@@ -1,4 +1,5 @@
 //! The program as a person runs it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use std::{
     fs,

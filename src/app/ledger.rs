@@ -1,0 +1,51 @@
+//! Opening the ledger that the settings name.
+
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt};
+
+use chrono::{DateTime, Utc};
+
+use super::AppError;
+use crate::{config::Settings, store::Store};
+
+/// The time of day. Every other room is told it.
+#[must_use]
+pub fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// Opens the ledger; makes the data folder when it is not there, closed to other users.
+///
+/// # Errors
+/// When the folder cannot be made, or the database cannot be opened.
+pub async fn open(settings: &Settings) -> Result<Store, AppError> {
+    if settings.database.url.value.is_none() {
+        let path = &settings.server.data_dir.value;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|source| AppError::DataDir {
+                path: path.clone(),
+                origin: settings.server.data_dir.origin.clone(),
+                source,
+            })?;
+    }
+    let url = settings.database_url();
+    Store::open(url.expose()).await.map_err(|source| AppError::Ledger {
+        url: url.masked(),
+        source,
+    })
+}
+
+/// Opens the ledger and brings its schema up to date; gives the names of the changes applied.
+///
+/// # Errors
+/// As [`open`], and when a change cannot be applied.
+pub async fn open_migrated(settings: &Settings) -> Result<(Store, Vec<String>), AppError> {
+    let store = open(settings).await?;
+    let applied = store.migrate().await.map_err(|source| AppError::Ledger {
+        url: settings.database_url().masked(),
+        source,
+    })?;
+    Ok((store, applied))
+}
