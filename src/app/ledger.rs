@@ -3,6 +3,7 @@
 use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt};
 
 use chrono::{DateTime, Utc};
+use nix::sys::stat::{Mode, umask};
 
 use super::AppError;
 use crate::{config::Settings, store::Store};
@@ -18,6 +19,8 @@ pub fn now() -> DateTime<Utc> {
 /// # Errors
 /// When the folder cannot be made, or the database cannot be opened.
 pub async fn open(settings: &Settings) -> Result<Store, AppError> {
+    // The ledger holds hashes of passwords and tokens: its files are nobody else's to read.
+    umask(Mode::from_bits_truncate(0o077));
     if settings.database.url.value.is_none() {
         let path = &settings.server.data_dir.value;
         DirBuilder::new()

@@ -67,7 +67,10 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     match closed {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "the last writes could not be made"),
-        Err(_) => tracing::error!(seconds = DRAIN.as_secs(), "the last writes took too long and may be lost"),
+        Err(_) => tracing::error!(
+            seconds = DRAIN.as_secs(),
+            "the last writes took too long and may be lost"
+        ),
     }
     match ended {
         None => {

@@ -116,7 +116,11 @@ mod tests {
         store.migrate().await.unwrap();
         assert_eq!(look(&url, &url).await.weight, Weight::Ok);
 
-        std::fs::write(dir.path().join("text.db"), b"not a database, but long enough to be read as one").unwrap();
+        std::fs::write(
+            dir.path().join("text.db"),
+            b"not a database, but long enough to be read as one",
+        )
+        .unwrap();
         let url = format!("sqlite://{}/text.db", dir.path().display());
         assert_eq!(look(&url, &url).await.weight, Weight::Fail);
     }

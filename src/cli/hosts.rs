@@ -85,7 +85,9 @@ async fn find_hosts(store: &Store, args: &HostsArgs) -> Result<HostPage, StoreEr
 fn hosts_as_text(page: &HostPage) -> String {
     let rows: Vec<Vec<String>> = page.hosts.iter().map(row).collect();
     let mut text = table(
-        &["NAME", "STATE", "BOOT", "PRODUCT", "SERIAL", "CPU", "MEMORY", "DISKS", "ADDRESS", "SEEN"],
+        &[
+            "NAME", "STATE", "BOOT", "PRODUCT", "SERIAL", "CPU", "MEMORY", "DISKS", "ADDRESS", "SEEN",
+        ],
         &rows,
     );
     let shown = page.hosts.len() as u64;
@@ -117,7 +119,8 @@ fn row(host: &Host) -> Vec<String> {
         summary.cores.map_or_else(|| "-".to_owned(), |cores| cores.to_string()),
         summary.memory_bytes.map_or_else(|| "-".to_owned(), size),
         disks,
-        host.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
+        host.address
+            .map_or_else(|| "-".to_owned(), |address| address.to_string()),
         time(host.last_seen_at),
     ]
 }

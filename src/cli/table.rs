@@ -70,7 +70,13 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["anna".to_owned(), "admin".to_owned()], vec!["bo".to_owned(), "viewer".to_owned()]];
-        assert_eq!(table(&["NAME", "ROLE"], &rows), "NAME  ROLE\nanna  admin\nbo    viewer\n");
+        let rows = [
+            vec!["anna".to_owned(), "admin".to_owned()],
+            vec!["bo".to_owned(), "viewer".to_owned()],
+        ];
+        assert_eq!(
+            table(&["NAME", "ROLE"], &rows),
+            "NAME  ROLE\nanna  admin\nbo    viewer\n"
+        );
     }
 }
