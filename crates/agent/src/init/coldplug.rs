@@ -19,7 +19,8 @@ pub(super) struct Coldplug {
     sysfs: PathBuf,
     directory: PathBuf,
     index: ModuleIndex,
-    modalias_seen: BTreeSet<String>,
+    /// Devices at the last look, as paths below `SYSFS/bus`.
+    devices: BTreeSet<PathBuf>,
     tried: BTreeSet<String>,
     blocks: usize,
     /// How many modules are in.
@@ -38,7 +39,7 @@ impl Coldplug {
             sysfs: sysfs.to_owned(),
             directory: directory.to_owned(),
             index: ModuleIndex::parse(&text("modules.dep"), &text("modules.alias"), &text("modules.softdep")),
-            modalias_seen: BTreeSet::new(),
+            devices: BTreeSet::new(),
             tried: BTreeSet::new(),
             blocks: 0,
             loaded: 0,
@@ -64,9 +65,12 @@ impl Coldplug {
     }
 
     fn round_with(&mut self, insert: &mut dyn FnMut(&Path) -> io::Result<()>) -> bool {
-        let mut present = BTreeSet::new();
-        modaliases(&self.sysfs.join("devices"), 0, &mut present);
-        let fresh: Vec<String> = present.difference(&self.modalias_seen).cloned().collect();
+        let present = devices(&self.sysfs.join("bus"));
+        // Only what is new is opened: a look at a machine with a thousand devices costs a few listings.
+        let fresh: Vec<String> = present
+            .difference(&self.devices)
+            .filter_map(|device| modalias(device))
+            .collect();
         let wanted: BTreeSet<String> = fresh
             .iter()
             .flat_map(|modalias| self.index.for_device(modalias))
@@ -76,9 +80,9 @@ impl Coldplug {
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         self.insert_all(&wanted, insert);
         let blocks = fs::read_dir(self.sysfs.join("block")).map_or(0, Iterator::count);
-        let news = !fresh.is_empty() || self.loaded != before || blocks != self.blocks;
+        let news = present != self.devices || self.loaded != before || blocks != self.blocks;
         self.blocks = blocks;
-        self.modalias_seen.extend(fresh);
+        self.devices = present;
         news
     }
 
@@ -106,24 +110,23 @@ fn into_kernel(path: &Path) -> io::Result<()> {
     Ok(finit_module(&file, c"", ModuleInitFlags::empty())?)
 }
 
-/// Collects every `modalias` below `directory`; links are not followed, so each device comes once.
-fn modaliases(directory: &Path, depth: usize, found: &mut BTreeSet<String>) {
-    // The deepest chain of USB hubs stays far below this.
-    if depth > 40 {
-        return;
-    }
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        let Ok(kind) = entry.file_type() else { continue };
-        if kind.is_dir() {
-            modaliases(&entry.path(), depth + 1, found);
-        } else if kind.is_file() && entry.file_name() == "modalias" {
-            let text = fs::read_to_string(entry.path()).unwrap_or_default();
-            if !text.trim().is_empty() {
-                found.insert(text.trim().to_owned());
-            }
-        }
-    }
+/// Every device of every bus.
+fn devices(bus: &Path) -> BTreeSet<PathBuf> {
+    let list = |path: &Path| {
+        fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+    };
+    list(bus)
+        .flat_map(|bus| list(&bus.join("devices")).collect::<Vec<_>>())
+        .collect()
+}
+
+fn modalias(device: &Path) -> Option<String> {
+    let text = fs::read_to_string(device.join("modalias")).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -144,7 +147,7 @@ mod tests {
             "alias pci:v1af4* virtio_pci\nalias virtio:d1* virtio_net\n",
         )
         .unwrap();
-        let pci = root.path().join("sys/devices/pci0/0000:00:03.0");
+        let pci = root.path().join("sys/bus/pci/devices/0000:00:03.0");
         fs::create_dir_all(&pci).unwrap();
         fs::create_dir_all(root.path().join("sys/block")).unwrap();
         fs::write(pci.join("modalias"), "pci:v1af4d1000\n").unwrap();
@@ -162,7 +165,7 @@ mod tests {
             Ok(())
         };
         assert!(plug.round_with(&mut insert));
-        let child = sysfs.join("devices/pci0/0000:00:03.0/virtio0");
+        let child = sysfs.join("bus/virtio/devices/virtio0");
         fs::create_dir_all(&child).unwrap();
         fs::write(child.join("modalias"), "virtio:d1v1\n").unwrap();
         assert!(plug.round_with(&mut insert));
@@ -181,7 +184,7 @@ mod tests {
             Err(io::Error::from_raw_os_error(nix::errno::Errno::ENOEXEC as i32))
         };
         plug.round_with(&mut insert);
-        plug.modalias_seen.clear();
+        plug.devices.clear();
         plug.round_with(&mut insert);
         assert_eq!(calls, 2);
         assert_eq!(plug.refused.len(), 2);

@@ -44,19 +44,16 @@ pub fn run() -> ! {
     let unmounted = mounts::basics();
     let console = Console::open();
     guard_against_panics(&console);
+    let options = BootOptions::parse(&fs::read_to_string("/proc/cmdline").unwrap_or_default());
     console.update(|status| {
         status.machine = screen::machine(Path::new("/sys"));
+        status.server.clone_from(&options.server);
         status.notes = unmounted;
+        status.notes.extend(options.complaints.iter().cloned());
         status.doing = "loading drivers".to_owned();
     });
     // A kernel that panics must not stand still for ever either.
     let _ = fs::write("/proc/sys/kernel/panic", "60");
-
-    let options = BootOptions::parse(&fs::read_to_string("/proc/cmdline").unwrap_or_default());
-    console.update(|status| {
-        status.server.clone_from(&options.server);
-        status.notes.extend(options.complaints.iter().cloned());
-    });
     let mut transcript = vec![(
         Stage::Kernel,
         format!("{} runs, {} s after its start", release(), uptime()),
