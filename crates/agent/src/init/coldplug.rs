@@ -11,7 +11,12 @@ use super::modules::{Insertion, ModuleIndex};
 
 /// What no device asks for by itself: disks and optical drives behind their buses, the controller
 /// of the management processor, and the place where UEFI's variables are read.
-const ALWAYS: [&str; 6] = ["sd_mod", "sr_mod", "efivarfs", "dmi_sysfs", "ipmi_si", "ipmi_devintf"];
+const ALWAYS: [&str; 5] = ["sd_mod", "sr_mod", "efivarfs", "dmi_sysfs", "ipmi_si"];
+
+/// Goes in last. The kernel ends the insertion of a module only when everything that drivers started
+/// in the background is done, so this one (which needs no hardware, and is wanted anyway) waits for
+/// the disks of SAS and RAID controllers, which may take many seconds to answer.
+const BARRIER: &str = "ipmi_devintf";
 
 /// Modules put in so far, and what is known of the devices.
 #[derive(Debug)]
@@ -56,6 +61,11 @@ impl Coldplug {
     /// Puts in what no device asks for.
     pub(super) fn basics(&mut self) {
         self.insert_all(&ALWAYS, &mut into_kernel);
+    }
+
+    /// Returns when what drivers do in the background is done.
+    pub(super) fn wait_for_background(&mut self) {
+        self.insert_all(&[BARRIER], &mut into_kernel);
     }
 
     /// One look at the devices: modules for those not seen before go in. True when anything is new

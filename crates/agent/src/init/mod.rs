@@ -89,6 +89,8 @@ pub fn run() -> ! {
     let server = BootServer::new(server, token.reveal());
 
     settle(&mut plug);
+    plug.wait_for_background();
+    settle(&mut plug);
     transcript.push((Stage::Modules, modules_told(&plug)));
     tell_drivers(&console, &plug);
     console.doing("waiting for an address");

@@ -126,7 +126,7 @@ pub(super) fn run(server: &BootServer, console: &Console) -> End {
         Ok(answer) => answer,
         Err(end) => return end,
     };
-    let mut neighbours_due = true;
+    let mut second_look_due = true;
     loop {
         match answer.next {
             Next::Reboot => return End::Reboot,
@@ -134,10 +134,10 @@ pub(super) fn run(server: &BootServer, console: &Console) -> End {
             Next::Wait | Next::Unknown => {}
         }
         console.doing(waiting(&answer));
-        if std::mem::take(&mut neighbours_due)
-            && let Some(facts) = with_neighbours()
+        if std::mem::take(&mut second_look_due)
+            && let Some(facts) = second_look(&facts)
         {
-            // The first report is on the server's disk; this one adds the switch ports.
+            // The first report is on the server's disk; this one adds switch ports and slow hardware.
             match persist(console, server, &mut patience, || server.facts(&facts)) {
                 Ok(next) => answer = next,
                 Err(end) => return end,
@@ -183,14 +183,20 @@ fn persist(
     }
 }
 
-/// The facts with what switches say of themselves; `None` when none was heard.
-fn with_neighbours() -> Option<Facts> {
+/// The facts once more after listening to the switches; `None` when they tell nothing new.
+fn second_look(first: &Facts) -> Option<Facts> {
     let options = Options {
         lldp_wait: LLDP_WAIT,
         ..Options::new(Path::new("/"))
     };
     let facts = gather::gather(&options);
-    facts.nics.iter().any(|nic| nic.lldp.is_some()).then_some(facts)
+    tells_more(first, &facts).then_some(facts)
+}
+
+/// True when switches were heard, or hardware has appeared that was slower than the first report.
+fn tells_more(first: &Facts, second: &Facts) -> bool {
+    let count = |facts: &Facts| (facts.disks.len(), facts.nics.len(), facts.gpus.len(), facts.pci.len());
+    second.nics.iter().any(|nic| nic.lldp.is_some()) || count(first) != count(second)
 }
 
 fn waiting(answer: &Answer) -> String {
@@ -273,6 +279,24 @@ mod tests {
                 .to_string()
                 .contains("nics[0].mac: not a MAC (status 422)")
         );
+    }
+
+    #[test]
+    fn a_second_report_is_made_only_when_it_tells_more() {
+        use muster_facts::{Disk, LldpNeighbour, Nic};
+        let first = Facts {
+            nics: vec![Nic::default()],
+            ..Facts::default()
+        };
+        assert!(!tells_more(&first, &first));
+        let mut heard = first.clone();
+        heard.nics[0].lldp = Some(LldpNeighbour::default());
+        assert!(tells_more(&first, &heard));
+        let slow = Facts {
+            disks: vec![Disk::default()],
+            ..first.clone()
+        };
+        assert!(tells_more(&first, &slow));
     }
 
     #[test]
