@@ -1,6 +1,7 @@
 //! Reports the machine and obeys the server, for as long as the machine runs.
 
 use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -126,7 +127,7 @@ pub(super) fn run(server: &BootServer, console: &Console) -> End {
         Ok(answer) => answer,
         Err(end) => return end,
     };
-    let mut second_look_due = true;
+    let second = second_look();
     loop {
         match answer.next {
             Next::Reboot => return End::Reboot,
@@ -134,20 +135,16 @@ pub(super) fn run(server: &BootServer, console: &Console) -> End {
             Next::Wait | Next::Unknown => {}
         }
         console.doing(waiting(&answer));
-        if std::mem::take(&mut second_look_due)
-            && let Some(facts) = second_look(&facts)
-        {
-            // The first report is on the server's disk; this one adds switch ports and slow hardware.
-            match persist(console, server, &mut patience, || server.facts(&facts)) {
-                Ok(next) => answer = next,
-                Err(end) => return end,
-            }
-            continue;
-        }
         thread::sleep(Duration::from_secs(
             answer.poll_seconds.clamp(POLL_LIMITS.0, POLL_LIMITS.1),
         ));
-        answer = match persist(console, server, &mut patience, || server.next()) {
+        // The first report is on the server's disk; a second one adds switch ports and slow hardware.
+        let more = second.try_recv().ok().filter(|more| tells_more(&facts, more));
+        let next = match more {
+            Some(more) => persist(console, server, &mut patience, || server.facts(&more)),
+            None => persist(console, server, &mut patience, || server.next()),
+        };
+        answer = match next {
             Ok(next) => next,
             Err(end) => return end,
         };
@@ -183,14 +180,20 @@ fn persist(
     }
 }
 
-/// The facts once more after listening to the switches; `None` when they tell nothing new.
-fn second_look(first: &Facts) -> Option<Facts> {
-    let options = Options {
-        lldp_wait: LLDP_WAIT,
-        ..Options::new(Path::new("/"))
+/// Gathers once more while the server's orders are waited for, listening to the switches.
+fn second_look() -> Receiver<Facts> {
+    let (sender, receiver) = channel();
+    let gather = move || {
+        let options = Options {
+            lldp_wait: LLDP_WAIT,
+            ..Options::new(Path::new("/"))
+        };
+        // Nobody receives any more when the session is over.
+        let _ = sender.send(gather::gather(&options));
     };
-    let facts = gather::gather(&options);
-    tells_more(first, &facts).then_some(facts)
+    // Without the thread there is no second look; the first report stands.
+    let _ = thread::Builder::new().name("second look".to_owned()).spawn(gather);
+    receiver
 }
 
 /// True when switches were heard, or hardware has appeared that was slower than the first report.
