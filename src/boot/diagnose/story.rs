@@ -131,7 +131,10 @@ impl Story {
     }
 
     fn answered(&mut self, event: &Event) {
-        self.trouble = None;
+        // Each round of a loop is answered well; only iPXE ends it.
+        if !self.stands(VerdictCode::LoaderLoop) && !self.stands(VerdictCode::WrongLoader) {
+            self.trouble = None;
+        }
         if event.kind == EventKind::DhcpAck {
             self.other_server = None;
         }
@@ -211,13 +214,29 @@ impl Story {
             since: event.at,
             file: file.to_owned(),
         };
-        if self.loads >= LOOP {
+        if self.loads > 1
+            && let Some(wrong) = self.wrong_loader(file)
+        {
+            self.trouble = Some(wrong);
+        } else if self.loads >= LOOP {
             self.trouble = Some(
                 Verdict::new(VerdictCode::LoaderLoop)
                     .with("file", Some(file))
                     .with("times", Some(self.loads.to_string())),
             );
         }
+    }
+
+    /// The verdict on a loader that cannot start on this firmware.
+    fn wrong_loader(&self, file: &str) -> Option<Verdict> {
+        let own = self.arch.as_deref().and_then(Architecture::from_word)?;
+        let of_file = Architecture::of_file_name(file)?;
+        (!own.runs_programs_of(of_file)).then(|| {
+            Verdict::new(VerdictCode::WrongLoader)
+                .with("file", Some(file))
+                .with("arch", Some(own.to_string()))
+                .with("file_arch", Some(of_file.to_string()))
+        })
     }
 
     fn not_fetched(&mut self, event: &Event) {
@@ -304,16 +323,10 @@ impl Story {
         }
         match &self.wait {
             Wait::Loader { since, file } => {
-                let own = self.arch.as_deref().and_then(Architecture::from_word);
-                let of_file = Architecture::of_file_name(file);
-                if let (Some(own), Some(of_file)) = (own, of_file)
-                    && !own.runs_programs_of(of_file)
-                    && elapsed(*since) >= LOADER_WAIT
+                if elapsed(*since) >= LOADER_WAIT
+                    && let Some(wrong) = self.wrong_loader(file)
                 {
-                    return Verdict::new(VerdictCode::WrongLoader)
-                        .with("file", Some(file.as_str()))
-                        .with("arch", Some(own.to_string()))
-                        .with("file_arch", Some(of_file.to_string()));
+                    return wrong;
                 }
             }
             Wait::Proxy { since } if elapsed(*since) >= PROXY_WAIT && self.other_server.is_some() => {

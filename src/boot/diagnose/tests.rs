@@ -160,6 +160,8 @@ fn a_loader_for_another_architecture() {
     assert_eq!(found.code.as_str(), "wrong_loader");
     assert_eq!(found.params["arch"], "x64-uefi");
     assert_eq!(found.params["file_arch"], "x86-bios");
+    // Firmware that tries again and again is not looping through a good loader.
+    assert_eq!(code(&lines.repeat(3), 10), "wrong_loader");
     // When iPXE shows up after all, the loader was not wrong.
     assert_eq!(code(&[lines.as_slice(), &[IPXE]].concat(), 60), "in_progress");
 }
