@@ -109,9 +109,9 @@ impl FromStr for MacPattern {
         };
         let first = pairs
             .split([':', '-'])
-            .map(|pair| match pair.len() {
-                2 => u8::from_str_radix(pair, 16).ok(),
-                _ => None,
+            .map(|pair| {
+                let hex = pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
+                hex.then(|| u8::from_str_radix(pair, 16).ok()).flatten()
             })
             .collect::<Option<Vec<u8>>>()
             .ok_or_else(refused)?;
