@@ -44,6 +44,9 @@ pub enum AppError {
         /// Why.
         source: crate::store::StoreError,
     },
+    /// The set-up of the first account cannot be opened.
+    #[error("the set-up of the first account cannot be opened")]
+    Setup(#[source] crate::auth::AuthError),
     /// A part of the server ended that should run until the end.
     #[error("{part} ended by itself")]
     Ended {

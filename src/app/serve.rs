@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
@@ -14,7 +15,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{AppError, ledger, listen};
-use crate::config::{Settings, Sourced};
+use crate::{
+    auth::{Auth, Secret},
+    config::{Settings, Sourced},
+};
+
+/// Sets the set-up token, for tests and laboratories. It is no setting: it is a secret of one start.
+const SETUP_TOKEN: &str = "MUSTER_SETUP_TOKEN";
 
 /// How long requests that are being answered may take once we stop.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -36,9 +43,15 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     for change in &applied {
         tracing::info!(change, "the schema was brought up to date");
     }
+    let auth = Auth::new(store.clone());
+    let setup = auth
+        .open_setup(std::env::var(SETUP_TOKEN).ok().filter(|token| !token.is_empty()))
+        .await
+        .map_err(AppError::Setup)?;
 
     let page = listen::tcp("http.listen", &settings.http.listen).await?;
-    tracing::info!(address = %settings.http.listen.value, "the page and its API listen");
+    let page_address = page.local_addr().unwrap_or(settings.http.listen.value);
+    tracing::info!(address = %page_address, "the page and its API listen");
     parts.spawn(http("http.listen", page, Router::new(), stop.clone()));
     if let Some(address) = settings.boot.listen.value {
         let origin = settings.boot.listen.origin.clone();
@@ -47,7 +60,7 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         parts.spawn(http("boot.listen", boot, Router::new(), stop.clone()));
     }
 
-    announce();
+    announce(setup.as_ref(), page_address);
     let ended = tokio::select! {
         _ = interrupt.recv() => None,
         _ = terminate.recv() => None,
@@ -88,10 +101,14 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     }
 }
 
-/// Says that every listener is bound: a line on standard output, and systemd's notification.
-fn announce() {
+/// Says that every listener is bound: a line on standard output, and systemd's notification. Before it, while there is
+/// no account, the token that makes the first one: it is printed here and nowhere else.
+fn announce(setup: Option<&Secret>, page: SocketAddr) {
     let mut out = io::stdout().lock();
-    if let Err(error) = writeln!(out, "ready").and_then(|()| out.flush()) {
+    let token = setup.map_or_else(String::new, |token| {
+        format!("set-up token: {}  (open {}/setup)\n", token.reveal(), reachable(page))
+    });
+    if let Err(error) = writeln!(out, "{token}ready").and_then(|()| out.flush()) {
         tracing::debug!(%error, "nobody reads the standard output");
     }
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
@@ -99,13 +116,22 @@ fn announce() {
     }
 }
 
+/// The page's URL as this machine reaches it.
+fn reachable(listen: SocketAddr) -> String {
+    let mut address = listen;
+    if listen.ip().is_unspecified() {
+        address.set_ip(match listen.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}")
+}
+
 /// Serves HTTP until told to stop; then finishes the requests it has.
 async fn http(part: &'static str, listener: TcpListener, router: Router, stop: CancellationToken) -> Ending {
-    let served = axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<std::net::SocketAddr>(),
-    )
-    .with_graceful_shutdown(stop.cancelled_owned())
-    .await;
+    let served = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
     (part, served.map_err(Into::into))
 }

@@ -2,8 +2,10 @@
 
 mod check;
 mod hosts;
+mod password;
 mod settings;
 mod table;
+mod users;
 
 use std::{
     io::{self, Write},
@@ -14,12 +16,14 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     app,
+    auth::AuthError,
     config::{self, ConfigErrors},
     store::StoreError,
     telemetry,
 };
 use hosts::HostsArgs;
 use settings::SettingsArgs;
+use users::{TokenCommand, UserCommand};
 
 /// The CMDB that boots your servers.
 #[derive(Debug, Parser)]
@@ -51,6 +55,12 @@ enum Command {
     Migrate,
     /// List hosts, last seen first.
     Hosts(HostsArgs),
+    /// Users of the page and the API.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Tokens for programs that use the API.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Print the version.
     Version,
 }
@@ -80,6 +90,12 @@ enum Failure {
     Ledger(#[from] StoreError),
     #[error("the ledger's schema is older than this program; run `muster migrate`")]
     NotMigrated,
+    #[error("there is no user `{0}`; `muster user list` shows all")]
+    NoUser(String),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error("the password cannot be read")]
+    Input(#[source] io::Error),
     #[error(transparent)]
     Telemetry(#[from] telemetry::TelemetryError),
     #[error("the runtime cannot start")]
@@ -152,6 +168,14 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Hosts(args) => {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(hosts::hosts(&settings, args))?)?;
+        }
+        Command::User(user) => {
+            let settings = config::load(&settings.sources())?;
+            print(&runtime()?.block_on(users::user(&settings, user))?)?;
+        }
+        Command::Token(token) => {
+            let settings = config::load(&settings.sources())?;
+            print(&runtime()?.block_on(users::token(&settings, token))?)?;
         }
         Command::Version => print(&format!("muster {}\n", env!("CARGO_PKG_VERSION")))?,
     }

@@ -121,7 +121,7 @@ sections! {
         refuse: Vec<MacPattern> = "refuse", Vec::new();
     }
 
-    /// Boot loader by firmware, as a file of `boot.loader_dir`.
+    /// Boot loader by firmware, as a file of `boot.loader_dir`; an empty name leaves that firmware without one.
     Loaders "boot.loaders" {
         /// For BIOS.
         x86_bios: String = "x86-bios", "undionly.kpxe".to_owned();

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     net::TcpListener,
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -207,4 +207,85 @@ fn the_list_of_keys_can_be_cut_short() {
     let mut child = command.args(["config", "keys"]).stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
+}
+
+/// Runs a command that reads standard input.
+fn with_input(command: &mut Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn users_and_tokens_are_made_from_the_command_line() {
+    let dir = folder("127.0.0.1:0", "");
+    let early = output(muster(dir.path()).args(["user", "list"]));
+    assert!(
+        text(&early.stderr).contains("muster migrate"),
+        "{}",
+        text(&early.stderr)
+    );
+    assert!(output(muster(dir.path()).arg("migrate")).status.success());
+
+    let add = |name: &str, password: &str| {
+        with_input(
+            muster(dir.path()).args(["user", "add", name, "--role", "operator"]),
+            password,
+        )
+    };
+    let made = add("anna", "a long enough one\n");
+    assert_eq!(
+        text(&made.stdout),
+        "made user anna (operator)\n",
+        "{}",
+        text(&made.stderr)
+    );
+    assert_eq!(add("anna", "a long enough one\n").status.code(), Some(1));
+    assert!(text(&add("bo", "short\n").stderr).contains("fewer than"));
+
+    let token = |user: &str, role: &str| {
+        output(muster(dir.path()).args(["token", "add", "ci", "--user", user, "--role", role, "--days", "30"]))
+    };
+    assert!(text(&token("anna", "viewer").stdout).starts_with("muster_"));
+    assert!(text(&token("anna", "admin").stderr).contains("stronger"));
+    assert!(text(&token("carla", "viewer").stderr).contains("there is no user `carla`"));
+
+    let listed = output(muster(dir.path()).args(["user", "list"]));
+    assert!(
+        text(&listed.stdout).contains("anna  operator"),
+        "{}",
+        text(&listed.stdout)
+    );
+    let hosts = output(muster(dir.path()).args(["hosts", "--json"]));
+    let hosts: serde_json::Value = serde_json::from_slice(&hosts.stdout).unwrap();
+    assert_eq!(hosts["total"], 0);
+}
+
+#[test]
+fn the_first_start_prints_a_set_up_token_until_there_is_a_user() {
+    let dir = folder("127.0.0.1:0", "");
+    let start = || {
+        let mut command = muster(dir.path());
+        command.arg("serve").env("MUSTER_SETUP_TOKEN", "chosen-by-the-test");
+        let (mut running, lines) = Running::start(command);
+        let seen = Running::until_ready(&lines);
+        running.signal(nix::sys::signal::Signal::SIGTERM);
+        assert_eq!(running.code(), Some(0));
+        seen
+    };
+    let first = start();
+    assert!(
+        first[0].starts_with("set-up token: chosen-by-the-test  (open http://127.0.0.1:"),
+        "{first:?}"
+    );
+    assert!(first[0].ends_with("/setup)"), "{first:?}");
+
+    let added = with_input(muster(dir.path()).args(["user", "add", "anna"]), "a long enough one\n");
+    assert!(added.status.success(), "{}", text(&added.stderr));
+    assert_eq!(start(), ["ready"]);
 }
