@@ -30,6 +30,9 @@ use self::apt::AptRoot;
 /// Kernel and initramfs together, in bytes: a hundred machines load them at once.
 const LIMIT: u64 = 25 * 1000 * 1000;
 
+/// Where the image and the loaders go, seen from the repository.
+pub(crate) const OUT: &str = "netboot/out";
+
 /// What the build runs.
 const NEED: &[Package] = &[
     Package::for_command("kmod", "depmod", "writes the index of the image's kernel modules"),
@@ -66,7 +69,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = Kernel::Full)]
     kernel: Kernel,
     /// Where vmlinuz, initrd and loaders/ go.
-    #[arg(long, default_value = "netboot/out")]
+    #[arg(long, default_value = OUT)]
     out: PathBuf,
     /// A folder that is added as /lib/firmware, for cards whose driver needs files from non-free-firmware.
     #[arg(long)]
@@ -74,6 +77,18 @@ pub(crate) struct Options {
     /// Only the loaders.
     #[arg(long)]
     loaders_only: bool,
+}
+
+impl Default for Options {
+    /// What the command does without options.
+    fn default() -> Self {
+        Self {
+            kernel: Kernel::Full,
+            out: PathBuf::from(OUT),
+            firmware: None,
+            loaders_only: false,
+        }
+    }
 }
 
 /// Builds everything into the output folder.

@@ -3,6 +3,7 @@
 mod agent;
 mod fuzz;
 mod image;
+mod lab;
 mod layers;
 mod postgres;
 mod setup;
@@ -37,6 +38,8 @@ enum Command {
     Agent,
     /// Build the collection image and fetch the boot loaders.
     Image(image::Options),
+    /// Boot virtual machines into Muster, in a network of their own.
+    Lab(lab::Options),
     /// Check that uses between rooms go downwards, and what each crate depends on.
     Layers,
     /// Run every check and test.
@@ -50,6 +53,7 @@ fn main() -> anyhow::Result<()> {
         Command::Fuzz { seconds } => fuzz::run(seconds),
         Command::Agent => agent::build(&repository()).map(drop),
         Command::Image(options) => image::run(&repository(), &options),
+        Command::Lab(options) => lab::run(&repository(), &options),
         Command::Layers => layers::run(&repository()),
         Command::Test(options) => test::run(&repository(), &options),
         Command::Setup => setup::ensure_packages(setup::LAB),

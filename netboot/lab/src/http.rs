@@ -35,6 +35,15 @@ impl Answer {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The error that says this answer was not expected.
+    pub fn unexpected(&self, request: &str) -> LabError {
+        LabError::Answer {
+            request: request.to_owned(),
+            status: self.status,
+            body: shown(&self.body),
+        }
+    }
+
     fn parse(whole: &[u8]) -> Option<Self> {
         let end = whole.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&whole[..end]).into_owned();
@@ -130,11 +139,7 @@ impl<'a> Client<'a> {
 
     fn json(&self, method: &str, path: &str, body: &[u8]) -> Result<Value, LabError> {
         let answer = self.send(method, path, "application/json", body)?;
-        let unexpected = || LabError::Answer {
-            request: format!("{method} {path}"),
-            status: answer.status,
-            body: shown(&answer.body),
-        };
+        let unexpected = || answer.unexpected(&format!("{method} {path}"));
         if !(200..300).contains(&answer.status) {
             return Err(unexpected());
         }
