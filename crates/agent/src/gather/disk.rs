@@ -22,11 +22,11 @@ pub(super) fn gather(tree: &Tree) -> Vec<Disk> {
     };
     let mut paths = BTreeSet::new();
     let mut disks: Vec<Disk> = names.into_iter().filter_map(|name| disk(tree, name)).collect();
-    // The same name and size a second time is another path to the same disk.
-    disks.retain(|disk| {
-        disk.wwn
-            .as_ref()
-            .is_none_or(|wwn| paths.insert((wwn.clone(), disk.size_bytes)))
+    // The same name and size a second time is another path to the same disk. NVMe hides its paths
+    // itself, and cheap drives of that kind are known to share one name.
+    disks.retain(|disk| match &disk.wwn {
+        Some(wwn) if disk.bus != Some(DiskBus::Nvme) => paths.insert((wwn.clone(), disk.size_bytes)),
+        _ => true,
     });
     disks
 }
