@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use muster_facts::MacAddr;
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    sea_query::{Alias, Expr, ExprTrait, OnConflict, SimpleExpr},
+    sea_query::{Alias, Expr, ExprTrait, OnConflict},
 };
 
 use super::{
@@ -211,8 +211,8 @@ where
 }
 
 /// The row that was refused by its conflict.
-fn refused(column: impl sea_orm::sea_query::IntoIden) -> SimpleExpr {
-    Expr::col((Alias::new("excluded"), column)).into()
+fn refused(column: impl sea_orm::sea_query::IntoIden) -> Expr {
+    Expr::col((Alias::new("excluded"), column))
 }
 
 async fn write_interfaces(connection: &impl ConnectionTrait, interfaces: &[Interface]) -> Result<(), StoreError> {

@@ -1,4 +1,11 @@
 //! Tests of behaviour, one module each.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, helpers of tests too"
+)]
+
 mod cli;
+mod store;
 mod tftp;

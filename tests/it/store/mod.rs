@@ -1,0 +1,59 @@
+//! The ledger on disk, the same on SQLite and PostgreSQL.
+
+mod databases;
+mod hosts;
+mod leases;
+mod people;
+mod samples;
+mod transcripts;
+mod writer;
+
+use databases::for_each_database;
+use muster::store::Store;
+
+#[tokio::test]
+async fn the_schema_is_applied_once_and_told() {
+    for_each_database(|store: Store| async move {
+        // The harness has migrated already.
+        assert!(store.pending_migrations().await.expect("readable").is_empty());
+        assert!(store.migrate().await.expect("nothing to do").is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_empty_database_says_what_it_lacks() {
+    let store = Store::open("sqlite::memory:").await.expect("opens");
+    let pending = store.pending_migrations().await.expect("readable");
+    assert_eq!(pending, ["m20261123_000001_ledger"]);
+    assert_eq!(store.migrate().await.expect("applies"), pending);
+}
+
+#[tokio::test]
+async fn other_databases_are_refused_without_showing_the_password() {
+    let refused = Store::open("mysql://muster:secret@db/muster")
+        .await
+        .expect_err("not known");
+    assert_eq!(
+        refused.to_string(),
+        "database url `mysql` is not understood; write sqlite:///path/muster.db or postgres://user@server/name"
+    );
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_the_file_is_opened_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}", folder.path().join("muster.db").display());
+    let host = samples::host(1);
+    let store = Store::open(&url).await.expect("opens");
+    store.migrate().await.expect("migrates");
+    store
+        .writer()
+        .commit(vec![samples::created(&host)])
+        .await
+        .expect("committed");
+    store.close().await.expect("closes");
+
+    let again = Store::open(&url).await.expect("opens again");
+    assert_eq!(again.host(host.id).await.expect("readable"), Some(host));
+}
