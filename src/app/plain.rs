@@ -2,9 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use chrono::TimeDelta;
+
 use crate::{
+    boot::{Architecture, LoaderTable, Policy, UnknownBoots},
     check::{DhcpPlan, Needed, Plan, Protocol},
-    config::{Settings, SubnetSettings, UnknownMachine},
+    config::{Settings, SubnetSettings},
     ipam::Subnet,
 };
 
@@ -13,20 +16,34 @@ pub(super) fn subnets(settings: &Settings) -> Vec<Subnet> {
     settings.subnets.iter().map(SubnetSettings::plain).collect()
 }
 
-/// Architecture and its loader's file name.
-pub(super) fn loaders(settings: &Settings) -> Vec<(String, String)> {
+/// What machines that boot are told.
+pub(super) fn policy(settings: &Settings) -> Policy {
+    let mut table = LoaderTable::default();
+    for (architecture, name) in loaders(settings) {
+        table.set(architecture, name);
+    }
+    let boot = &settings.boot;
+    Policy {
+        unknown: boot.unknown.value,
+        after_facts: boot.after_facts.value,
+        refuse: boot.refuse.value.clone(),
+        loaders: table,
+        // Settings hold at most 2³² seconds, which fits.
+        token_lifetime: TimeDelta::from_std(boot.token_lifetime.value).unwrap_or(TimeDelta::MAX),
+        kernel_options: boot.kernel_options.value.clone(),
+    }
+}
+
+fn loaders(settings: &Settings) -> [(Architecture, &str); 6] {
     let loaders = &settings.loaders;
     [
-        ("x86-bios", &loaders.x86_bios),
-        ("x86-uefi", &loaders.x86_uefi),
-        ("x64-uefi", &loaders.x64_uefi),
-        ("arm64-uefi", &loaders.arm64_uefi),
-        ("x64-http", &loaders.x64_http),
-        ("arm64-http", &loaders.arm64_http),
+        (Architecture::X86Bios, &loaders.x86_bios.value),
+        (Architecture::X86Uefi, &loaders.x86_uefi.value),
+        (Architecture::X64Uefi, &loaders.x64_uefi.value),
+        (Architecture::Arm64Uefi, &loaders.arm64_uefi.value),
+        (Architecture::X64Http, &loaders.x64_http.value),
+        (Architecture::Arm64Http, &loaders.arm64_http.value),
     ]
-    .into_iter()
-    .map(|(architecture, name)| (architecture.to_owned(), name.value.clone()))
-    .collect()
 }
 
 /// What `muster check` looks at.
@@ -55,14 +72,38 @@ pub fn plan(settings: &Settings) -> Plan {
         database_shown: settings.database_url().masked(),
         sockets,
         loader_dir: settings.boot.loader_dir.value.clone(),
-        loaders: loaders(settings),
+        loaders: policy(settings)
+            .loaders
+            .iter()
+            .map(|(architecture, name)| (architecture.to_string(), name.to_owned()))
+            .collect(),
         image_dir: settings.boot.image_dir.value.clone(),
-        collects: settings.boot.unknown.value == UnknownMachine::Collect,
+        collects: settings.boot.unknown.value == UnknownBoots::Collect,
         dhcp: dhcp.enabled.value.then(|| DhcpPlan {
             port: dhcp.port.value.0,
             client_port: dhcp.client_port.value.0,
             interfaces: dhcp.interfaces.value.clone(),
             subnets: subnets(settings),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+
+    #[test]
+    fn the_built_in_defaults_are_the_core_s_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("muster.toml");
+        std::fs::write(&file, "").unwrap();
+        let settings = load(&Sources {
+            file: Some(file),
+            ..Sources::default()
+        })
+        .unwrap();
+        assert_eq!(policy(&settings), Policy::default());
+        assert_eq!(plan(&settings).sockets.len(), 4);
     }
 }

@@ -31,7 +31,6 @@ fn loaders(plan: &Plan) -> Vec<Finding> {
     }
     plan.loaders
         .iter()
-        .filter(|(_, name)| !name.is_empty())
         .map(|(architecture, name)| {
             let path = plan.loader_dir.join(name);
             match readable(&path) {

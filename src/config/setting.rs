@@ -11,7 +11,10 @@ use ipnet::Ipv4Net;
 use muster_facts::MacAddr;
 
 use super::node::{Node, Wrong, quoted};
-use crate::ipam::{AddressRange, Mode};
+use crate::{
+    boot::{AfterFacts, MacPattern, UnknownBoots},
+    ipam::{AddressRange, Mode},
+};
 
 /// A type that a setting can have.
 pub(super) trait Setting: Sized {
@@ -96,9 +99,14 @@ pub struct HttpUrl(pub String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter(pub String);
 
-/// A whole address, or its beginning and `*`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MacPattern(pub String);
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
 impl Setting for String {
     const KIND: &'static str = "text";
@@ -248,21 +256,13 @@ impl Setting for MacPattern {
     const KIND: &'static str = "MAC address or its beginning and *";
 
     fn read(node: &Node) -> Result<Self, Wrong> {
-        let text = node.text()?.to_lowercase().replace('-', ":");
-        let pairs = text.strip_suffix(":*").unwrap_or(&text);
-        let good = pairs
-            .split(':')
-            .all(|pair| pair.len() == 2 && pair.chars().all(|c| c.is_ascii_hexdigit()));
-        let count = pairs.split(':').count();
-        if good && (count == 6) != text.ends_with(":*") && count <= 6 {
-            Ok(Self(text))
-        } else {
-            Err(node.wrong("expected a MAC address, or its beginning and `*`, such as 52:54:00:aa:*"))
-        }
+        node.text()?
+            .parse()
+            .map_err(|_| node.wrong("expected a MAC address, or its beginning and `*`, such as 52:54:00:aa:*"))
     }
 
     fn show(&self) -> String {
-        quoted(&self.0)
+        quoted(&self.to_string())
     }
 }
 
@@ -415,11 +415,7 @@ lists! {
 
 /// A setting that is one of a few words.
 macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident: $kind:literal { $($(#[$word_doc:meta])* $variant:ident = $word:literal),* $(,)? })*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($(#[$word_doc])* $variant),* }
-
+    ($($name:ident: $kind:literal { $($variant:ident = $word:literal),* $(,)? })*) => {$(
         impl Setting for $name {
             const KIND: &'static str = $kind;
 
@@ -439,29 +435,9 @@ macro_rules! words {
 }
 
 words! {
-    /// What an unknown machine boots.
-    UnknownMachine: "collect or local" {
-        /// The collection image.
-        Collect = "collect",
-        /// Its own disk.
-        Local = "local",
-    }
-    /// What a machine does when its facts are accepted.
-    AfterFacts: "wait, reboot or poweroff" {
-        /// Stays in the collection image and keeps asking.
-        Wait = "wait",
-        /// Reboots.
-        Reboot = "reboot",
-        /// Powers off.
-        PowerOff = "poweroff",
-    }
-    /// How log lines are written.
-    LogFormat: "text or json" {
-        /// For people.
-        Text = "text",
-        /// One JSON object a line.
-        Json = "json",
-    }
+    UnknownBoots: "collect or local" { Collect = "collect", Local = "local" }
+    AfterFacts: "wait, reboot or poweroff" { Wait = "wait", Reboot = "reboot", PowerOff = "poweroff" }
+    LogFormat: "text or json" { Text = "text", Json = "json" }
 }
 
 impl Setting for Mode {
@@ -549,10 +525,7 @@ mod tests {
         );
         assert!(read::<Ipv4Net>("10.77.0.0").is_err());
         assert!(read::<AddressRange>("10.0.0.9-10.0.0.1").is_err());
-        assert_eq!(
-            read::<MacPattern>("52-54-00-AA:*"),
-            Ok(MacPattern("52:54:00:aa:*".to_owned()))
-        );
+        assert_eq!(read::<MacPattern>("52-54-00-AA-*").unwrap().show(), "\"52:54:00:aa:*\"");
         assert!(read::<MacPattern>("52:54:00:aa").is_err());
         assert!(read::<MacPattern>("52:54:00:aa:01:02:*").is_err());
         assert!(read::<MacPattern>("*").is_err());

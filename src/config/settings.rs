@@ -4,10 +4,13 @@ use std::{net::Ipv4Addr, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
     Key, Reader, Row,
-    setting::{AfterFacts, DatabaseUrl, HttpUrl, LogFilter, LogFormat, MacPattern, Port, Setting, UnknownMachine},
+    setting::{DatabaseUrl, HttpUrl, LogFilter, LogFormat, Port, Setting},
     subnets::SubnetSettings,
 };
-use crate::ipam::{AddressRange, Mode};
+use crate::{
+    boot::{AfterFacts, MacPattern, UnknownBoots},
+    ipam::{AddressRange, Mode},
+};
 
 /// A value with where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +113,7 @@ sections! {
         /// URL of the boot listener as machines reach it. Not set: made of the address that answers them.
         url: Option<HttpUrl> = "url", None;
         /// What an unknown machine boots: the collection image, or its own disk.
-        unknown: UnknownMachine = "unknown", UnknownMachine::Collect;
+        unknown: UnknownBoots = "unknown", UnknownBoots::Collect;
         /// What a machine does when its facts are accepted.
         after_facts: AfterFacts = "after_facts", AfterFacts::Wait;
         /// How long a machine may take from its boot script to its facts.
