@@ -5,7 +5,8 @@ use muster_facts::MacAddr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::inventory::{HostId, UnknownWord};
+use super::Rule;
+use crate::inventory::{HostId, UnknownWord, new_id};
 
 /// Names one boot of one machine: the events that share it are its transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -70,6 +71,47 @@ pub struct Event {
     pub rule: Option<String>,
     /// Values for the words: `address`, `file`, `bytes`, `server`, `why`…. Never a secret.
     pub params: BTreeMap<String, String>,
+}
+
+/// Parameters of an event, from pairs of name and value.
+#[must_use]
+pub fn params<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+impl Event {
+    /// An event of one interface, with an id of its own; host and boot are filled in when it is noted.
+    #[must_use]
+    pub fn new(at: DateTime<Utc>, mac: MacAddr, kind: EventKind, level: Level) -> Self {
+        Self {
+            id: new_id(at),
+            at,
+            mac: Some(mac),
+            host: None,
+            boot: None,
+            kind,
+            level,
+            rule: None,
+            params: BTreeMap::new(),
+        }
+    }
+
+    /// With the rule that decided.
+    #[must_use]
+    pub fn by(mut self, rule: Rule) -> Self {
+        self.rule = Some(rule.as_str().to_owned());
+        self
+    }
+
+    /// With one more parameter.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.params.insert(name.to_owned(), value.into());
+        self
+    }
 }
 
 macro_rules! event_kinds {

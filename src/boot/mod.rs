@@ -12,7 +12,7 @@ mod token;
 pub use architecture::Architecture;
 pub use decide::{Action, Available, BootRequest, Decision, Stage, decide};
 pub use diagnose::{Surroundings, Verdict, VerdictCode, diagnose};
-pub use event::{BootId, Event, EventKind, Level};
+pub use event::{BootId, Event, EventKind, Level, params};
 pub use policy::{AfterFacts, BadMacPattern, LoaderTable, MacPattern, Policy, UnknownBoots};
 pub use rule::Rule;
 pub use session::{Phase, Session};

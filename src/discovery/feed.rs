@@ -4,40 +4,43 @@ use tokio::sync::broadcast;
 
 use crate::{boot::Event, inventory::HostId};
 
-/// Items a reader may be behind before it is dropped.
+/// Items a slow reader may lag behind before it loses the oldest.
 const DEPTH: usize = 1024;
 
-/// One thing that pages may want to show at once.
+/// Something that open pages want to know at once.
 #[derive(Debug, Clone)]
 pub enum FeedItem {
-    /// The row or the facts of a host changed; also for a host that was joined with another.
+    /// A host is new or has changed.
     Host(HostId),
-    /// Something happened.
+    /// A line of a transcript.
     Event(Arc<Event>),
-    /// A lease changed, or another DHCP server was heard.
+    /// Leases have changed.
     Leases,
 }
 
-/// What happens, told to whoever listens. Nobody is waited for: a reader that falls behind learns that it did.
+/// What happens, as it happens. Readers that lag lose items and are told how many: they read the page again.
 #[derive(Debug, Clone)]
-pub struct Feed(broadcast::Sender<FeedItem>);
+pub struct Feed {
+    sender: broadcast::Sender<FeedItem>,
+}
 
 impl Default for Feed {
     fn default() -> Self {
-        Self(broadcast::Sender::new(DEPTH))
+        Self {
+            sender: broadcast::Sender::new(DEPTH),
+        }
     }
 }
 
 impl Feed {
-    /// Tells all listeners; without any it costs nothing.
-    pub fn tell(&self, item: FeedItem) {
-        // An error means that nobody listens.
-        let _ = self.0.send(item);
+    /// Everything from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<FeedItem> {
+        self.sender.subscribe()
     }
 
-    /// Listens from now on.
-    #[must_use]
-    pub fn listen(&self) -> broadcast::Receiver<FeedItem> {
-        self.0.subscribe()
+    /// Tells whoever listens; nobody listening is as good.
+    pub fn send(&self, item: FeedItem) {
+        let _nobody = self.sender.send(item);
     }
 }

@@ -1,7 +1,139 @@
 //! What happens when a machine asks and when facts arrive.
 
+mod clock;
 mod feed;
 mod files;
+mod note;
+mod view;
 
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::{DateTime, Utc};
+
+pub use clock::Clock;
 pub use feed::{Feed, FeedItem};
 pub use files::{BootFile, BootFiles, FileFault};
+pub use view::View;
+
+use crate::{
+    boot::{Policy, Surroundings},
+    ipam::Subnet,
+    store::{Store, StoreError, Writer},
+};
+
+/// What discovery is made of, as plain values of the settings.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// What machines that boot are given.
+    pub policy: Policy,
+    /// Every configured subnet.
+    pub subnets: Vec<Subnet>,
+    /// Loaders and the collection image.
+    pub files: Arc<BootFiles>,
+    /// Where the boot routes listen. An unspecified address is replaced by the one a machine reaches us at.
+    pub boot_listen: SocketAddr,
+    /// `boot.url`, when it cannot be derived: without a slash at its end.
+    pub boot_url: Option<String>,
+}
+
+/// The use cases of machines that boot. Cheap to clone; all clones share one view.
+#[derive(Debug, Clone)]
+pub struct Discovery {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    view: Mutex<View>,
+    writer: Writer,
+    feed: Feed,
+    clock: Clock,
+    setup: Setup,
+}
+
+impl Discovery {
+    /// Reads the view from the ledger.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn start(store: &Store, setup: Setup, clock: Clock) -> Result<Self, StoreError> {
+        let snapshot = store.load_view().await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                view: Mutex::new(View::load(&snapshot)),
+                writer: store.writer(),
+                feed: Feed::default(),
+                clock,
+                setup,
+            }),
+        })
+    }
+
+    /// What happens, for open pages.
+    #[must_use]
+    pub fn feed(&self) -> &Feed {
+        &self.inner.feed
+    }
+
+    /// What machines that boot are given.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.inner.setup.policy
+    }
+
+    /// Every configured subnet.
+    #[must_use]
+    pub fn subnets(&self) -> &[Subnet] {
+        &self.inner.setup.subnets
+    }
+
+    /// Loaders and the collection image.
+    #[must_use]
+    pub fn files(&self) -> &Arc<BootFiles> {
+        &self.inner.setup.files
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.inner.clock.now()
+    }
+
+    /// What verdicts depend on beside events. Asks the disk whether the image is there.
+    #[must_use]
+    pub fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            image: self.files().has_image(),
+        }
+    }
+
+    /// `http://address:port` of the boot routes, for a machine that reaches us at `ours`.
+    #[must_use]
+    pub fn boot_base(&self, ours: Ipv4Addr) -> String {
+        if let Some(url) = &self.inner.setup.boot_url {
+            return url.clone();
+        }
+        let listen = self.inner.setup.boot_listen;
+        let address = match listen.ip() {
+            IpAddr::V4(address) if !address.is_unspecified() => address,
+            _ => ours,
+        };
+        match listen.port() {
+            80 => format!("http://{address}"),
+            port => format!("http://{address}:{port}"),
+        }
+    }
+
+    /// The view; held for a moment, never across an await.
+    pub(in crate::discovery) fn view(&self) -> MutexGuard<'_, View> {
+        // A panic in a holder leaves at worst one machine's boot half noted.
+        self.inner.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::discovery) fn writer(&self) -> &Writer {
+        &self.inner.writer
+    }
+}

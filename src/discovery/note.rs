@@ -1,0 +1,96 @@
+//! Events on their way: into the boot they belong to, to disk, to open pages.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use muster_facts::MacAddr;
+use tokio_util::sync::CancellationToken;
+
+use super::{Discovery, FeedItem};
+use crate::{
+    boot::{BootId, Event, Verdict, diagnose},
+    inventory::{Host, HostId},
+    store::Write,
+};
+
+/// How often verdicts are looked at that change by time alone.
+const SWEEP: Duration = Duration::from_secs(5);
+
+impl Discovery {
+    /// Notes something that happened: host and boot are filled in by MAC, the transcript is written without waiting,
+    /// open pages are told. Gives the event as it was noted.
+    pub fn note(&self, event: Event) -> Arc<Event> {
+        let surroundings = self.surroundings();
+        let (event, writes) = self.view().record(event, &surroundings);
+        self.tell_verdicts(&writes);
+        self.writer().post(writes);
+        let event = Arc::new(event);
+        self.feed().send(FeedItem::Event(Arc::clone(&event)));
+        event
+    }
+
+    /// The host an interface belongs to.
+    #[must_use]
+    pub fn host_by_mac(&self, mac: MacAddr) -> Option<Host> {
+        let view = self.view();
+        view.host_by_mac(mac).and_then(|id| view.host(id)).cloned()
+    }
+
+    /// One host's row as it is in memory.
+    #[must_use]
+    pub fn host(&self, id: HostId) -> Option<Host> {
+        self.view().host(id).cloned()
+    }
+
+    /// The boot of one interface that runs, or ran within the hour.
+    #[must_use]
+    pub fn boot_session(&self, mac: MacAddr) -> Option<BootId> {
+        self.view().boot_session(mac)
+    }
+
+    /// The verdict on events that were read from the ledger, oldest first, as of now.
+    #[must_use]
+    pub fn verdict(&self, events: &[Event]) -> Verdict {
+        diagnose(events, &self.surroundings(), self.now())
+    }
+
+    /// The verdict on the boot of one interface that runs, or ran within the hour.
+    #[must_use]
+    pub fn running_verdict(&self, mac: MacAddr) -> Option<Verdict> {
+        let (surroundings, now) = (self.surroundings(), self.now());
+        self.view().verdict(mac, &surroundings, now)
+    }
+
+    /// Does what is due by time alone: verdicts of boots from which nothing comes any more. Called every few seconds.
+    pub fn sweep(&self) {
+        let (surroundings, now) = (self.surroundings(), self.now());
+        let writes = self.view().sweep(&surroundings, now);
+        self.tell_verdicts(&writes);
+        self.writer().post(writes);
+    }
+
+    /// Calls [`Self::sweep`] until `stop`.
+    pub async fn keep(self, stop: CancellationToken) {
+        let mut due = tokio::time::interval(SWEEP);
+        due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = due.tick() => self.sweep(),
+            }
+        }
+    }
+
+    pub(in crate::discovery) fn tell_verdicts(&self, writes: &[Write]) {
+        for write in writes {
+            if let Write::BootVerdict { host, .. } = write {
+                self.feed().send(FeedItem::Host(*host));
+            }
+        }
+    }
+
+    /// Whoever uses an address: by our lease, or as seen of other servers.
+    #[must_use]
+    pub fn mac_of_address(&self, address: IpAddr) -> Option<MacAddr> {
+        self.view().seen_at(address)
+    }
+}

@@ -1,0 +1,246 @@
+//! What decisions read: hosts by key, running boots, leases. Kept current after each commit.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use muster_facts::MacAddr;
+use uuid::Uuid;
+
+use crate::{
+    boot::{BootId, Event, EventKind, Session, Stage, Surroundings, Verdict, VerdictCode, diagnose},
+    inventory::{Host, HostId, Key, KeyIndex, State, new_id},
+    store::{Snapshot, Write},
+};
+
+/// Events of one boot kept for its verdict. A loop that goes on for hours is named by its first rounds.
+const MAX_EVENTS: usize = 96;
+
+/// A boot is forgotten this long after its last event; its transcript is on disk.
+const FORGET: TimeDelta = TimeDelta::hours(1);
+
+/// Addresses remembered of clients that other servers gave one.
+const MAX_SEEN_ADDRESSES: usize = 16_384;
+
+/// One boot that runs, or ran lately.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) session: Session,
+    /// Oldest first.
+    pub(super) events: Vec<Event>,
+    /// The verdict last written to the host's row.
+    told: Option<VerdictCode>,
+}
+
+/// Hosts, boots and addresses in memory.
+#[derive(Debug, Default)]
+pub struct View {
+    hosts: HashMap<HostId, Host>,
+    by_mac: HashMap<MacAddr, HostId>,
+    /// What hosts are recognised by when facts arrive.
+    pub(super) keys: KeyIndex,
+    running: HashMap<MacAddr, Running>,
+    /// Who uses an address that we did not give out.
+    seen_addresses: HashMap<Ipv4Addr, MacAddr>,
+    /// Hosts in state `discovered`, to bound what packets alone can make.
+    stubs: usize,
+}
+
+impl View {
+    /// The view of what is on disk.
+    pub(super) fn load(snapshot: &Snapshot) -> Self {
+        let mut view = Self::default();
+        for known in &snapshot.hosts {
+            for mac in &known.interfaces {
+                view.by_mac.insert(*mac, known.host.id);
+            }
+            view.keys.set(known.host.id, known.keys.clone());
+            view.put_host(known.host.clone());
+        }
+        view
+    }
+
+    /// One host's row.
+    #[must_use]
+    pub fn host(&self, id: HostId) -> Option<&Host> {
+        self.hosts.get(&id)
+    }
+
+    /// Number of hosts.
+    #[must_use]
+    pub fn host_count(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Hosts that are known by packets alone.
+    #[must_use]
+    pub const fn stub_count(&self) -> usize {
+        self.stubs
+    }
+
+    /// The host an interface belongs to.
+    #[must_use]
+    pub fn host_by_mac(&self, mac: MacAddr) -> Option<HostId> {
+        self.by_mac.get(&mac).copied()
+    }
+
+    /// The host of a system UUID, when it is one host's alone.
+    #[must_use]
+    pub fn host_by_uuid(&self, uuid: Uuid) -> Option<HostId> {
+        let key = Key::system_uuid(&uuid.to_string())?;
+        match self.keys.holders(&key) {
+            [host] => Some(*host),
+            _ => None,
+        }
+    }
+
+    /// Puts in or replaces a host's row.
+    pub fn put_host(&mut self, host: Host) {
+        self.stubs += usize::from(host.state == State::Discovered);
+        if let Some(before) = self.hosts.insert(host.id, host) {
+            self.stubs -= usize::from(before.state == State::Discovered);
+        }
+    }
+
+    /// Changes a host's row, when it is known.
+    pub fn change_host(&mut self, id: HostId, change: impl FnOnce(&mut Host)) {
+        if let Some(mut host) = self.hosts.get(&id).cloned() {
+            change(&mut host);
+            self.put_host(host);
+        }
+    }
+
+    /// Says which host an interface belongs to from now on.
+    pub fn put_interface(&mut self, mac: MacAddr, host: HostId) {
+        self.by_mac.insert(mac, host);
+    }
+
+    /// Takes a host out, with its interfaces and keys.
+    pub fn remove_host(&mut self, id: HostId) {
+        if let Some(host) = self.hosts.remove(&id) {
+            self.stubs -= usize::from(host.state == State::Discovered);
+        }
+        self.by_mac.retain(|_, owner| *owner != id);
+        self.keys.remove(id);
+    }
+
+    /// Remembers who uses an address that we did not give out.
+    pub fn saw_address(&mut self, address: Ipv4Addr, mac: MacAddr) {
+        if self.seen_addresses.len() >= MAX_SEEN_ADDRESSES && !self.seen_addresses.contains_key(&address) {
+            // Which one is lost does not matter: it is learned again by the client's next packet.
+            if let Some(any) = self.seen_addresses.keys().next().copied() {
+                self.seen_addresses.remove(&any);
+            }
+        }
+        self.seen_addresses.insert(address, mac);
+    }
+
+    /// Who was last seen to use an address that another server gave.
+    pub(super) fn seen_at(&self, address: IpAddr) -> Option<MacAddr> {
+        match address {
+            IpAddr::V4(address) => self.seen_addresses.get(&address).copied(),
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    /// The boot of one interface that runs, or ran within the hour.
+    #[must_use]
+    pub fn boot_session(&self, mac: MacAddr) -> Option<BootId> {
+        self.running.get(&mac).map(|running| running.session.id)
+    }
+
+    /// The boot a packet or request of this stage belongs to; a new one when the machine has started anew.
+    pub fn boot_of(&mut self, mac: MacAddr, stage: Stage, now: DateTime<Utc>) -> BootId {
+        if let Some(running) = self.running.get_mut(&mac)
+            && !running.session.is_over(stage, now)
+        {
+            running.session.packet(stage, now);
+            return running.session.id;
+        }
+        let session = Session::begin(BootId(new_id(now)), stage, now);
+        let id = session.id;
+        let fresh = Running {
+            session,
+            events: Vec::new(),
+            told: None,
+        };
+        self.running.insert(mac, fresh);
+        id
+    }
+
+    /// Fills in host and boot, takes the event into its boot, and gives what has to be written.
+    pub(super) fn record(&mut self, mut event: Event, surroundings: &Surroundings) -> (Event, Vec<Write>) {
+        let mut writes = Vec::with_capacity(2);
+        if let Some(mac) = event.mac {
+            event.host = event.host.or_else(|| self.host_by_mac(mac));
+            if let Some(running) = self.running.get_mut(&mac)
+                && event.boot.is_none_or(|boot| boot == running.session.id)
+            {
+                event.boot = Some(running.session.id);
+                running.session.event(&event);
+                // The end of a boot is always kept: it decides the verdict.
+                if running.events.len() < MAX_EVENTS || event.kind == EventKind::FactsAccepted {
+                    running.events.push(event.clone());
+                }
+                let host = event.host;
+                writes.extend(running.tell(host, surroundings, event.at));
+            }
+        }
+        self.remember(&writes);
+        writes.push(Write::Event(event.clone()));
+        (event, writes)
+    }
+
+    /// The verdict of the running boot of an interface.
+    pub(super) fn verdict(&self, mac: MacAddr, surroundings: &Surroundings, now: DateTime<Utc>) -> Option<Verdict> {
+        let running = self.running.get(&mac)?;
+        Some(diagnose(&running.events, surroundings, now))
+    }
+
+    /// Verdicts that have changed by time alone; forgets boots that are long over.
+    pub(super) fn sweep(&mut self, surroundings: &Surroundings, now: DateTime<Utc>) -> Vec<Write> {
+        let mut writes = Vec::new();
+        for (mac, running) in &mut self.running {
+            let host = self.by_mac.get(mac).copied();
+            writes.extend(running.tell(host, surroundings, now));
+        }
+        self.remember(&writes);
+        self.running.retain(|_, running| now - running.session.last_at < FORGET);
+        writes
+    }
+
+    /// Puts verdicts that are about to be written into the rows kept here.
+    fn remember(&mut self, writes: &[Write]) {
+        for write in writes {
+            if let Write::BootVerdict {
+                host,
+                verdict,
+                booted_at,
+            } = write
+                && let Some(host) = self.hosts.get_mut(host)
+            {
+                host.boot_verdict = Some(verdict.clone());
+                host.booted_at = Some(*booted_at);
+            }
+        }
+    }
+}
+
+impl Running {
+    /// The write of a verdict that is not the one written last.
+    fn tell(&mut self, host: Option<HostId>, surroundings: &Surroundings, now: DateTime<Utc>) -> Option<Write> {
+        let host = host?;
+        let code = diagnose(&self.events, surroundings, now).code;
+        if self.told == Some(code) {
+            return None;
+        }
+        self.told = Some(code);
+        Some(Write::BootVerdict {
+            host,
+            verdict: code.as_str().to_owned(),
+            booted_at: self.session.began_at,
+        })
+    }
+}
