@@ -22,6 +22,8 @@ const TICK: Duration = Duration::from_millis(250);
 const LINK_GRACE: Duration = Duration::from_secs(10);
 /// Servers need this long to answer under load; only then is their silence a trouble.
 const ANSWER_GRACE: Duration = Duration::from_secs(8);
+/// A link that is gone for less is told in the interface's line alone: switches and drivers blink.
+const DARK_GRACE: Duration = Duration::from_secs(3);
 /// How long only the interface the firmware booted from is tried.
 const BOOT_INTERFACE_ALONE: Duration = Duration::from_secs(60);
 
@@ -59,6 +61,8 @@ struct Network {
     since: BTreeMap<u32, Instant>,
     /// The interface that has the address.
     bound: Option<(u32, Lease)>,
+    /// Since when that interface has no link.
+    dark: Option<Instant>,
 }
 
 impl Network {
@@ -71,6 +75,7 @@ impl Network {
             ports: BTreeMap::new(),
             since: BTreeMap::new(),
             bound: None,
+            dark: None,
         }
     }
 
@@ -186,6 +191,12 @@ impl Network {
             .values()
             .map(|since| now.saturating_duration_since(*since))
             .max();
+        let blink = self
+            .dark
+            .is_some_and(|since| now.saturating_duration_since(since) < DARK_GRACE);
+        if blink {
+            return (lines, None);
+        }
         let bound = self.bound.as_ref().map(|(index, _)| *index);
         (
             lines,
