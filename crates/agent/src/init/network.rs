@@ -98,6 +98,11 @@ impl Network {
             .map(|interface| interface.index)
             .collect();
         let bound = self.bound.as_ref().map(|(index, _)| *index);
+        let lit = self
+            .interfaces
+            .iter()
+            .any(|interface| Some(interface.index) == bound && interface.link);
+        self.dark = (bound.is_some() && !lit).then(|| self.dark.unwrap_or(now));
         self.ports
             .retain(|index, _| wanted.contains(index) || Some(*index) == bound);
         self.since.retain(|index, _| wanted.contains(index));
