@@ -1,6 +1,6 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::{Key, KeyKind};
+use super::Key;
 use crate::inventory::HostId;
 
 /// Hosts by their keys and keys by their hosts, kept in memory.
@@ -8,6 +8,7 @@ use crate::inventory::HostId;
 pub struct KeyIndex {
     holders: HashMap<Key, Vec<HostId>>,
     keys: HashMap<HostId, Vec<Key>>,
+    reported: HashSet<HostId>,
 }
 
 impl KeyIndex {
@@ -17,16 +18,18 @@ impl KeyIndex {
         Self::default()
     }
 
-    /// Replaces all keys of one host.
+    /// Replaces all keys of one host by those of its report.
     pub fn set(&mut self, host: HostId, keys: Vec<Key>) {
         self.remove(host);
         for key in &keys {
             self.holders.entry(key.clone()).or_default().push(host);
         }
         self.keys.insert(host, keys);
+        self.reported.insert(host);
     }
 
-    /// Adds one key to a host (an interface seen on the network before its machine has reported).
+    /// Adds one key to a host, seen on the network: an interface that asked for an address, the UUID of option 97.
+    /// A host that has only such keys is a stub.
     pub fn add(&mut self, host: HostId, key: Key) {
         let keys = self.keys.entry(host).or_default();
         if !keys.contains(&key) {
@@ -37,6 +40,7 @@ impl KeyIndex {
 
     /// Forgets a host.
     pub fn remove(&mut self, host: HostId) {
+        self.reported.remove(&host);
         for key in self.keys.remove(&host).unwrap_or_default() {
             if let Some(holders) = self.holders.get_mut(&key) {
                 holders.retain(|holder| *holder != host);
@@ -59,9 +63,9 @@ impl KeyIndex {
         self.keys.get(&host).map_or(&[], Vec::as_slice)
     }
 
-    /// True for a host known by MAC alone: seen on the network, its hardware never reported.
+    /// True for a host that was seen on the network and has never reported its hardware.
     #[must_use]
     pub fn is_stub(&self, host: HostId) -> bool {
-        self.keys(host).iter().all(|key| key.kind == KeyKind::Mac)
+        !self.reported.contains(&host)
     }
 }

@@ -15,16 +15,16 @@ pub enum Identified {
         host: HostId,
         /// The strongest key that says so.
         by: Key,
-        /// Hosts known by MAC alone that turn out to be this machine: absorb them.
+        /// Hosts that never reported and turn out to be this machine: absorb them.
         stubs: Vec<HostId>,
     },
     /// No host in the ledger is this machine.
     New,
     /// It may be one of these, oldest first: a person decides.
     Ambiguous {
-        /// Hosts with a report of their own that it may be.
+        /// Hosts that it may be.
         hosts: Vec<HostId>,
-        /// Hosts known by MAC alone that certainly are this machine, oldest first: use one for it, absorb the others.
+        /// Hosts that never reported and certainly are this machine, oldest first: use one for it, absorb the others.
         stubs: Vec<HostId>,
     },
 }
@@ -36,7 +36,7 @@ struct Comparison {
     agree: BTreeSet<KeyKind>,
     /// Kinds both have values of, none in common.
     differ: BTreeSet<KeyKind>,
-    /// A shared MAC is one of few on both sides.
+    /// The MACs in common may be those of a card or dongle that was carried over.
     mac_is_minor: bool,
 }
 
@@ -63,7 +63,10 @@ enum Standing {
 pub fn identify(keys: &[Key], known: &KeyIndex) -> Identified {
     let keys: Vec<&Key> = keys.iter().filter(|key| known.holders(key).len() < COMMON).collect();
     let candidates: BTreeSet<HostId> = keys.iter().flat_map(|key| known.holders(key)).copied().collect();
-    let (stubs, hosts): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|host| known.is_stub(*host));
+    // A stub is what asked to boot. With all its keys among this machine's, it is this machine.
+    let (own, hosts): (Vec<_>, Vec<_>) = candidates
+        .into_iter()
+        .partition(|host| known.is_stub(*host) && known.keys(*host).iter().all(|key| keys.contains(&key)));
     let judged: Vec<(HostId, Comparison, Standing)> = hosts
         .into_iter()
         .map(|host| {
@@ -72,11 +75,6 @@ pub fn identify(keys: &[Key], known: &KeyIndex) -> Identified {
             (host, comparison, standing)
         })
         .collect();
-    // A stub is a MAC that asked to boot: with a MAC of this machine it is this machine. Some of its MACs may be of
-    // another one when a dongle wandered; then it stays.
-    let (own, shared): (Vec<_>, Vec<_>) = stubs
-        .into_iter()
-        .partition(|stub| known.keys(*stub).iter().all(|key| keys.contains(&key)));
 
     if let Some(host) = choose(&judged) {
         return match strongest_shared(&keys, host, known) {
@@ -84,13 +82,11 @@ pub fn identify(keys: &[Key], known: &KeyIndex) -> Identified {
             None => Identified::New,
         };
     }
-    let mut doubtful: Vec<HostId> = judged
+    let doubtful: Vec<HostId> = judged
         .iter()
         .filter(|(_, _, standing)| *standing != Standing::Other)
         .map(|(host, _, _)| *host)
         .collect();
-    doubtful.extend(shared);
-    doubtful.sort_unstable();
     if !doubtful.is_empty() {
         return Identified::Ambiguous {
             hosts: doubtful,
@@ -139,6 +135,8 @@ fn compare(keys: &[&Key], host: HostId, known: &KeyIndex) -> Comparison {
     for key in keys {
         ours.entry(key.kind).or_default().insert(&key.value);
     }
+    let named = |side: &BTreeMap<KeyKind, _>| side.keys().any(|kind| kind.is_strong());
+    let one_is_named = named(&ours) != named(&theirs);
     let mut comparison = Comparison::default();
     for (kind, mine) in &ours {
         let Some(other) = theirs.get(kind) else { continue };
@@ -150,8 +148,10 @@ fn compare(keys: &[&Key], host: HostId, known: &KeyIndex) -> Comparison {
         }
         if *kind == KeyKind::Mac {
             let fewer = mine.len().min(other.len());
-            // All of one side's addresses on the other side, or more than half: not a card that was carried over.
-            comparison.mac_is_minor = shared < fewer && shared * 2 <= fewer;
+            // More than half of the addresses did not come with a card, nor did all of one side's: unless only one side
+            // knows its name, when nothing less than the same addresses will do.
+            let few = shared < fewer && shared * 2 <= fewer;
+            comparison.mac_is_minor = few || (one_is_named && mine != other);
         }
     }
     comparison

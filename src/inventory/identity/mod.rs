@@ -8,3 +8,6 @@ mod key;
 pub use index::KeyIndex;
 pub use judge::{Identified, identify};
 pub use key::{Key, KeyKind, keys_of};
+
+#[cfg(test)]
+mod tests;

@@ -114,6 +114,7 @@ impl Names {
             names
                 .into_iter()
                 .map(|name| {
+                    let name = if name.is_empty() { "?".to_owned() } else { name };
                     let times = seen.entry(name.clone()).or_default();
                     *times += 1;
                     if *times > 1 { format!("{name}#{times}") } else { name }

@@ -5,3 +5,6 @@ mod parts;
 
 pub use diff::{Told, diff};
 pub use parts::{components, interfaces, summary};
+
+#[cfg(test)]
+mod tests;
