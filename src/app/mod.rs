@@ -1,5 +1,6 @@
 //! Wiring: settings become plain values, rooms are started with them, and all is drained at the end.
 
+mod housekeeping;
 mod ledger;
 mod listen;
 mod plain;

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{AppError, ledger, listen};
+use super::{AppError, housekeeping::run_housekeeping, ledger, listen};
 use crate::{
     auth::{Auth, Secret},
     config::{Settings, Sourced},
@@ -59,6 +59,14 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         tracing::info!(%address, "machines that boot are listened to");
         parts.spawn(http("boot.listen", boot, Router::new(), stop.clone()));
     }
+
+    parts.spawn({
+        let kept = run_housekeeping(store.clone(), stop.clone());
+        async move {
+            kept.await;
+            ("housekeeping", Ok(()))
+        }
+    });
 
     announce(setup.as_ref(), page_address);
     let ended = tokio::select! {
