@@ -4,43 +4,40 @@ use tokio::sync::broadcast;
 
 use crate::{boot::Event, inventory::HostId};
 
-/// Items a slow reader may lag behind before it loses the oldest.
+/// Items a reader may be behind before it is dropped.
 const DEPTH: usize = 1024;
 
-/// Something that open pages want to know at once.
+/// One thing that pages may want to show at once.
 #[derive(Debug, Clone)]
 pub enum FeedItem {
-    /// A host is new or has changed.
+    /// The row or the facts of a host changed; also for a host that was joined with another.
     Host(HostId),
-    /// A line of a transcript.
+    /// Something happened.
     Event(Arc<Event>),
-    /// Leases have changed.
+    /// A lease changed, or another DHCP server was heard.
     Leases,
 }
 
-/// What happens, as it happens. Readers that lag lose items and are told how many: they read the page again.
+/// What happens, told to whoever listens. Nobody is waited for: a reader that falls behind learns that it did.
 #[derive(Debug, Clone)]
-pub struct Feed {
-    sender: broadcast::Sender<FeedItem>,
-}
+pub struct Feed(broadcast::Sender<FeedItem>);
 
 impl Default for Feed {
     fn default() -> Self {
-        Self {
-            sender: broadcast::Sender::new(DEPTH),
-        }
+        Self(broadcast::Sender::new(DEPTH))
     }
 }
 
 impl Feed {
-    /// Everything from now on.
-    #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<FeedItem> {
-        self.sender.subscribe()
+    /// Tells all listeners; without any it costs nothing.
+    pub fn tell(&self, item: FeedItem) {
+        // An error means that nobody listens.
+        let _ = self.0.send(item);
     }
 
-    /// Tells whoever listens; nobody listening is as good.
-    pub fn send(&self, item: FeedItem) {
-        let _nobody = self.sender.send(item);
+    /// Listens from now on.
+    #[must_use]
+    pub fn listen(&self) -> broadcast::Receiver<FeedItem> {
+        self.0.subscribe()
     }
 }

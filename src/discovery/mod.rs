@@ -48,6 +48,7 @@ pub struct Discovery {
 #[derive(Debug)]
 struct Inner {
     view: Mutex<View>,
+    store: Store,
     writer: Writer,
     feed: Feed,
     clock: Clock,
@@ -64,6 +65,7 @@ impl Discovery {
         Ok(Self {
             inner: Arc::new(Inner {
                 view: Mutex::new(View::load(&snapshot)),
+                store: store.clone(),
                 writer: store.writer(),
                 feed: Feed::default(),
                 clock,
@@ -133,7 +135,15 @@ impl Discovery {
         self.inner.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(in crate::discovery) fn writer(&self) -> &Writer {
+    /// The ledger, for what is not in memory.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Where everything that happens is handed in.
+    #[must_use]
+    pub fn writer(&self) -> &Writer {
         &self.inner.writer
     }
 }

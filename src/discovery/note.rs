@@ -24,7 +24,7 @@ impl Discovery {
         self.tell_verdicts(&writes);
         self.writer().post(writes);
         let event = Arc::new(event);
-        self.feed().send(FeedItem::Event(Arc::clone(&event)));
+        self.feed().tell(FeedItem::Event(Arc::clone(&event)));
         event
     }
 
@@ -83,7 +83,7 @@ impl Discovery {
     pub(in crate::discovery) fn tell_verdicts(&self, writes: &[Write]) {
         for write in writes {
             if let Write::BootVerdict { host, .. } = write {
-                self.feed().send(FeedItem::Host(*host));
+                self.feed().tell(FeedItem::Host(*host));
             }
         }
     }

@@ -39,8 +39,7 @@ pub(super) struct Running {
 pub struct View {
     hosts: HashMap<HostId, Host>,
     by_mac: HashMap<MacAddr, HostId>,
-    /// What hosts are recognised by when facts arrive.
-    pub(super) keys: KeyIndex,
+    keys: KeyIndex,
     running: HashMap<MacAddr, Running>,
     /// Who uses an address that we did not give out.
     seen_addresses: HashMap<Ipv4Addr, MacAddr>,
@@ -66,6 +65,17 @@ impl View {
     #[must_use]
     pub fn host(&self, id: HostId) -> Option<&Host> {
         self.hosts.get(&id)
+    }
+
+    /// What hosts are recognised by.
+    #[must_use]
+    pub const fn keys(&self) -> &KeyIndex {
+        &self.keys
+    }
+
+    /// What hosts are recognised by, to be changed.
+    pub const fn keys_mut(&mut self) -> &mut KeyIndex {
+        &mut self.keys
     }
 
     /// Number of hosts.
