@@ -79,7 +79,7 @@ pub enum Bus {
         /// World wide name.
         wwn: u64,
     },
-    /// A SCSI disk behind virtio-scsi.
+    /// A SAS disk behind a MegaRAID controller.
     Scsi {
         /// SCSI vendor, at most 8 characters.
         vendor: String,

@@ -251,7 +251,7 @@ impl MachineSpec {
                     )
                 }
                 Bus::Scsi { vendor, product, wwn } => {
-                    add("-device", format!("virtio-scsi-pci,id=scsi{index}"));
+                    add("-device", format!("megasas,id=scsi{index}"));
                     let names = format!("vendor={},product={}", quoted(vendor), quoted(product));
                     format!("scsi-hd,bus=scsi{index}.0,{common},{names},wwn={wwn},rotation_rate=7200")
                 }
