@@ -1,0 +1,352 @@
+//! A machine's report: who it is, what changed, and what it does next.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use muster_facts::Facts;
+
+use super::{Discovery, FeedItem, View, tokens::TokenState};
+use crate::{
+    boot::{AfterFacts, BootToken, Event, EventKind, Level},
+    inventory::{
+        Change, Host, HostId, Key, Source, State, Summary,
+        identity::{Identified, identify, keys_of},
+        lifecycle::{self, Cause},
+        merge, new_id,
+    },
+    store::{FactsSaved, StoreError, Write},
+};
+
+/// How often a waiting machine asks what to do, seconds.
+const POLL_SECONDS: u32 = 10;
+
+/// Longest text of a machine that is kept in an event, characters.
+const MAX_TEXT: usize = 300;
+
+/// What a machine that reported does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextStep {
+    /// The host it was recognised as.
+    pub host: HostId,
+    /// The host's name, when it has one.
+    pub name: Option<String>,
+    /// What to do.
+    pub action: AfterFacts,
+    /// When to ask again, seconds.
+    pub poll_seconds: u32,
+}
+
+/// Why a report is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportRefused {
+    /// Nobody was given this token.
+    #[error("this boot token is not known; restart the machine so that it gets a new one")]
+    UnknownToken,
+    /// Its time is over.
+    #[error("this boot token has expired; restart the machine so that it gets a new one")]
+    ExpiredToken,
+    /// The ledger could not be written: nothing is kept, ask again.
+    #[error("the report could not be kept")]
+    NotKept(#[from] StoreError),
+}
+
+/// Whom a report is taken for, and what has to move.
+struct Claim {
+    host: Host,
+    is_new: bool,
+    by: Option<Key>,
+    absorbed: Vec<HostId>,
+    /// What the host was recognised by before, to be put back when the commit fails.
+    keys_before: Vec<Key>,
+}
+
+impl Discovery {
+    /// Takes a report: identity, merge, changes, one commit, and only then the answer.
+    ///
+    /// # Errors
+    /// When the token gives no right to report, or the ledger cannot be written.
+    pub async fn accept_facts(&self, token: &str, facts: Facts, client: IpAddr) -> Result<NextStep, ReportRefused> {
+        let now = self.now();
+        let token = self.admit(token, client, now)?;
+        let keys = keys_of(&facts);
+        // Reports of one machine are taken one after the other; machines do not wait for each other.
+        let _turn = self.report_turn(token.mac).await;
+        let claim = self.view().claim(&token, &keys, now);
+        let saved = match self.merge(&claim, &token, facts, keys, client, now).await {
+            Ok(saved) => saved,
+            Err(error) => {
+                self.view().unclaim(&claim);
+                return Err(error.into());
+            }
+        };
+        let (host, events) = (saved.host.clone(), saved.events.clone());
+        let macs: Vec<_> = saved.interfaces.iter().map(|interface| interface.mac).collect();
+        let mut writes = Vec::with_capacity(2);
+        if claim.is_new {
+            writes.push(Write::HostCreated(Box::new(claim.host.clone()), Vec::new()));
+        }
+        writes.push(Write::Facts(Box::new(saved)));
+        if let Err(error) = self.writer().commit(writes).await {
+            self.view().unclaim(&claim);
+            return Err(error.into());
+        }
+        self.view().settle(&host, &macs, &claim.absorbed);
+        for event in events {
+            self.note_written(event);
+        }
+        self.feed().send(FeedItem::Host(host.id));
+        Ok(self.step_for(&host))
+    }
+
+    /// What a machine that has reported, or waits, does next.
+    ///
+    /// # Errors
+    /// When the token gives no right to ask.
+    pub fn next_step(&self, token: &str, client: IpAddr) -> Result<NextStep, ReportRefused> {
+        let token = self.admit(token, client, self.now())?;
+        let view = self.view();
+        // The host of the token may have been absorbed when the facts arrived: its interface knows.
+        let id = view.host_by_mac(token.mac).unwrap_or(token.host);
+        let host = view.host(id).cloned();
+        drop(view);
+        Ok(host.map_or(
+            NextStep {
+                host: id,
+                name: None,
+                action: AfterFacts::Wait,
+                poll_seconds: POLL_SECONDS,
+            },
+            |host| self.step_for(&host),
+        ))
+    }
+
+    /// Writes what the collection image says it does into the transcript.
+    ///
+    /// # Errors
+    /// When the token gives no right to report.
+    pub fn image_progress(
+        &self,
+        token: &str,
+        stage: &str,
+        message: &str,
+        client: IpAddr,
+    ) -> Result<(), ReportRefused> {
+        let token = self.admit(token, client, self.now())?;
+        let level = if stage == "failed" { Level::Fail } else { Level::Info };
+        let event = self
+            .of_boot(&token, EventKind::ImageProgress, level)
+            .with("stage", short(stage))
+            .with("message", short(message));
+        self.note(event);
+        Ok(())
+    }
+
+    /// Writes into the transcript that a report was refused before it was understood.
+    pub fn facts_refused(&self, token: &str, client: IpAddr, why: &str) {
+        if let Ok(token) = self.admit(token, client, self.now()) {
+            let event = self
+                .of_boot(&token, EventKind::FactsRefused, Level::Fail)
+                .with("client", client.to_string())
+                .with("why", short(why));
+            self.note(event);
+        }
+    }
+
+    /// The token, if it gives a right now. An expired one is told in its boot's transcript.
+    fn admit(&self, token: &str, client: IpAddr, now: DateTime<Utc>) -> Result<BootToken, ReportRefused> {
+        let state = self.view().token(token, now);
+        match state {
+            TokenState::Valid(token) => Ok(token),
+            TokenState::Unknown => {
+                tracing::warn!(%client, "a report with a token that nobody was given");
+                Err(ReportRefused::UnknownToken)
+            }
+            TokenState::Expired(token) => {
+                let event = self
+                    .of_boot(&token, EventKind::FactsRefused, Level::Fail)
+                    .with("client", client.to_string())
+                    .with("why", "token_expired")
+                    .with("since", token.expires_at.to_rfc3339());
+                self.note(event);
+                Err(ReportRefused::ExpiredToken)
+            }
+        }
+    }
+
+    async fn merge(
+        &self,
+        claim: &Claim,
+        token: &BootToken,
+        facts: Facts,
+        keys: Vec<Key>,
+        client: IpAddr,
+        now: DateTime<Utc>,
+    ) -> Result<FactsSaved, StoreError> {
+        let id = claim.host.id;
+        let store = self.store();
+        let before = store.facts(id).await?;
+        let before = before.iter().find(|set| set.source == Source::Netboot).map(|set| &set.facts);
+        let told = merge::Told {
+            host: id,
+            source: Source::Netboot,
+            actor: None,
+            at: now,
+        };
+        let mut changes = merge::diff(before, &facts, &told);
+        let mut host = claim.host.clone();
+        let state = lifecycle::apply(host.state, Cause::Reported).unwrap_or(host.state);
+        if state != host.state {
+            changes.push(Change {
+                id: new_id(now),
+                host: id,
+                at: now,
+                source: Source::Netboot,
+                actor: None,
+                field: "state".to_owned(),
+                before: Some(host.state.as_str().to_owned()),
+                after: Some(state.as_str().to_owned()),
+            });
+            host.state = state;
+        }
+        host.summary = merge::summary(&facts);
+        host.reported_at = Some(now);
+        host.last_seen_at = now;
+        host.address = Some(client);
+        let of_host = |kind, level| {
+            let mut event = self.of_boot(token, kind, level);
+            event.host = Some(id);
+            event
+        };
+        let mut events = Vec::with_capacity(3);
+        if !host.ambiguous_with.is_empty() {
+            let others = host.ambiguous_with.iter().map(ToString::to_string).collect::<Vec<_>>();
+            events.push(of_host(EventKind::HostAmbiguous, Level::Warn).with("hosts", others.join(" ")));
+        } else if let Some(by) = claim.by.as_ref().filter(|_| before.is_some()) {
+            events.push(
+                of_host(EventKind::HostRecognised, Level::Info)
+                    .with("key", by.kind.as_str())
+                    .with("value", by.value.clone()),
+            );
+        }
+        events.push(
+            of_host(EventKind::FactsAccepted, Level::Info)
+                .with("client", client.to_string())
+                .with("changes", changes.len().to_string())
+                .with("disks", facts.disks.len().to_string())
+                .with("dimms", facts.memory.dimms.len().to_string())
+                .with("nics", facts.nics.len().to_string())
+                .with("unread", facts.unread.len().to_string()),
+        );
+        events.push(of_host(EventKind::NextTold, Level::Info).with("next", self.step_for(&host).action.as_str()));
+        Ok(FactsSaved {
+            interfaces: merge::interfaces(id, &store.interfaces(id).await?, &facts, now),
+            components: merge::components(id, &store.components(id).await?, &facts),
+            source: Source::Netboot,
+            at: now,
+            keys,
+            changes,
+            events,
+            absorbed: claim.absorbed.clone(),
+            host,
+            facts,
+        })
+    }
+
+    /// An event of the boot that a token was made for.
+    fn of_boot(&self, token: &BootToken, kind: EventKind, level: Level) -> Event {
+        let mut event = Event::new(self.now(), token.mac, kind, level);
+        event.boot = Some(token.boot);
+        event
+    }
+
+    fn step_for(&self, host: &Host) -> NextStep {
+        // Only a machine that nobody has plans for is sent away; the others wait for what comes.
+        let action = match host.state {
+            State::Discovered | State::Inventoried => self.policy().after_facts,
+            _ => AfterFacts::Wait,
+        };
+        NextStep {
+            host: host.id,
+            name: host.name.clone(),
+            action,
+            poll_seconds: POLL_SECONDS,
+        }
+    }
+}
+
+impl View {
+    /// Finds the host of a report and takes the report's keys for it at once, so that no second machine with the
+    /// same keys becomes a second new host in between.
+    fn claim(&mut self, token: &BootToken, keys: &[Key], now: DateTime<Utc>) -> Claim {
+        let (id, by, absorbed, doubtful) = match identify(keys, &self.keys) {
+            Identified::Same { host, by, stubs } => (Some(host), Some(by), stubs, Vec::new()),
+            Identified::New => (None, None, Vec::new(), Vec::new()),
+            Identified::Ambiguous { hosts, mut stubs } => {
+                let own = (!stubs.is_empty()).then(|| stubs.remove(0));
+                (own, None, stubs, hosts)
+            }
+        };
+        let known = id.and_then(|id| self.host(id).cloned());
+        let is_new = known.is_none();
+        let mut host = known.unwrap_or_else(|| nameless(HostId(new_id(now)), now));
+        host.ambiguous_with = doubtful;
+        let keys_before = self.keys.keys(host.id).to_vec();
+        self.keys.set(host.id, keys.to_vec());
+        Claim {
+            absorbed: absorbed.into_iter().filter(|stub| *stub != host.id).collect(),
+            host,
+            is_new,
+            by,
+            keys_before,
+        }
+    }
+
+    /// What is on disk now: the host's row, its interfaces, and no more stubs of it.
+    fn settle(&mut self, host: &Host, macs: &[muster_facts::MacAddr], absorbed: &[HostId]) {
+        for stub in absorbed {
+            self.remove_host(*stub);
+        }
+        // The verdict is the boot's to tell; it may have been written while the report was on its way.
+        let (verdict, booted_at) = match self.host(host.id) {
+            Some(now) => (now.boot_verdict.clone(), now.booted_at),
+            None => (host.boot_verdict.clone(), host.booted_at),
+        };
+        self.put_host(Host {
+            boot_verdict: verdict,
+            booted_at,
+            ..host.clone()
+        });
+        for mac in macs {
+            self.put_interface(*mac, host.id);
+        }
+    }
+
+    fn unclaim(&mut self, claim: &Claim) {
+        if claim.is_new {
+            self.keys.remove(claim.host.id);
+        } else {
+            self.keys.set(claim.host.id, claim.keys_before.clone());
+        }
+    }
+}
+
+/// A host of which nothing is known yet.
+const fn nameless(id: HostId, now: DateTime<Utc>) -> Host {
+    Host {
+        id,
+        name: None,
+        state: State::Discovered,
+        created_at: now,
+        last_seen_at: now,
+        reported_at: None,
+        address: None,
+        summary: Summary::NOTHING,
+        boot_verdict: None,
+        booted_at: None,
+        ambiguous_with: Vec::new(),
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
+}

@@ -1,0 +1,216 @@
+//! What iPXE is told to do: computed when asked, from the ledger and the policy of this moment.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use muster_facts::MacAddr;
+
+use super::{
+    Discovery,
+    tokens::{NoRandomness, hash_of, new_token},
+};
+use crate::{
+    boot::{
+        Action, Available, BootId, BootRequest, BootToken, Decision, Event, EventKind, Stage, decide,
+    },
+    inventory::HostId,
+    render::{BootScript, render_boot_script},
+    store::{StoreError, Write},
+};
+
+/// What iPXE tells of itself; all of it untrusted, and empty where the machine does not know.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScriptRequest {
+    /// `${netX/mac}`.
+    pub mac: String,
+    /// `${uuid}`.
+    pub uuid: String,
+    /// `${buildarch}`: `i386`, `x86_64`, `arm64`.
+    pub buildarch: String,
+    /// `${platform}`: `pcbios` or `efi`.
+    pub platform: String,
+    /// `${serial}`.
+    pub serial: String,
+    /// `${product}`.
+    pub product: String,
+    /// `${manufacturer}`.
+    pub manufacturer: String,
+    /// `${version}` of iPXE.
+    pub version: String,
+    /// Where the request came from.
+    pub client: Option<IpAddr>,
+    /// The `Host` header: the address by which this machine reaches us.
+    pub asked_host: String,
+}
+
+/// Sent when a shipped template does not render; says all that can be said without one.
+const BROKEN: &str = "#!ipxe\necho Muster: the boot script cannot be made. See the server's log.\nsleep 60\nexit 1\n";
+
+/// Why a machine cannot be given a boot token.
+#[derive(Debug, thiserror::Error)]
+enum NoToken {
+    #[error("the token cannot be kept")]
+    NotKept(#[from] StoreError),
+    #[error("the token cannot be made")]
+    NotMade(#[from] NoRandomness),
+}
+
+/// Whose boot a script is for.
+struct Asking {
+    mac: MacAddr,
+    host: HostId,
+    boot: BootId,
+}
+
+impl Discovery {
+    /// The script of one machine. Always a script: what cannot be done is said on the machine's screen.
+    pub async fn boot_script(&self, request: &ScriptRequest) -> String {
+        let base = self.script_base(&request.asked_host);
+        let Ok(mac) = request.mac.parse::<MacAddr>() else {
+            tracing::warn!(
+                client = ?request.client,
+                mac = request.mac.chars().take(40).collect::<String>(),
+                "a boot script was asked for without a MAC address"
+            );
+            return rendered(&BootScript::Hold {
+                again: &format!("{base}/boot/ipxe?mac=${{netX/mac}}"),
+                why: "the request does not say which interface boots",
+                advice: "chain this address with mac= and the interface's MAC address",
+            });
+        };
+        let again = format!("{base}/boot/ipxe?mac={mac}");
+        let decision = self.decide_script(mac);
+        if decision.action == Action::Refuse {
+            self.note_script(mac, None, &decision, request);
+            return rendered(&BootScript::Local {
+                why: "this machine is refused by policy",
+            });
+        }
+        let asking = match self.asking(mac).await {
+            Ok(asking) => asking,
+            Err(error) => return not_kept(&again, &NoToken::from(error)),
+        };
+        let token = match decision.action {
+            Action::Collect => match self.grant_report(&asking).await {
+                Ok(token) => Some(token),
+                Err(error) => return not_kept(&again, &error),
+            },
+            _ => None,
+        };
+        self.note_script(mac, Some(asking.host), &decision, request);
+        match (token, &decision.action) {
+            (Some(token), _) => rendered(&BootScript::Collect {
+                base: &base,
+                token: &token,
+                mac,
+                again: &again,
+                kernel_options: &self.policy().kernel_options,
+            }),
+            (None, Action::LocalBoot) => rendered(&BootScript::Local {
+                why: decision.rule.as_str(),
+            }),
+            (None, _) => rendered(&BootScript::Hold {
+                again: &again,
+                why: decision.rule.as_str(),
+                advice: "see the page of this machine in Muster, or run: muster check",
+            }),
+        }
+    }
+
+    fn decide_script(&self, mac: MacAddr) -> Decision {
+        let host = self.host_by_mac(mac).map(|host| host.state);
+        let files = self.files();
+        let available = Available {
+            image: files.has_image(),
+            loader: &|name| files.has_loader(name),
+        };
+        let request = BootRequest {
+            mac,
+            stage: Stage::Script,
+            host,
+        };
+        decide(&request, self.policy(), &available)
+    }
+
+    /// The host and boot that a script is for; made when this machine was never heard before (its addresses come
+    /// from elsewhere and nobody relays its packets here).
+    async fn asking(&self, mac: MacAddr) -> Result<Asking, StoreError> {
+        let now = self.now();
+        let host = self.ensure_host(mac).await?;
+        let boot = self.view().boot_of(mac, Stage::Script, now);
+        Ok(Asking { mac, host, boot })
+    }
+
+    /// A new token, on disk before it leaves.
+    async fn grant_report(&self, asking: &Asking) -> Result<String, NoToken> {
+        let now = self.now();
+        let token = new_token()?;
+        let kept = BootToken {
+            hash: hash_of(&token),
+            mac: asking.mac,
+            host: asking.host,
+            boot: asking.boot,
+            created_at: now,
+            expires_at: now + self.policy().token_lifetime,
+        };
+        self.writer().commit(vec![Write::BootToken(kept.clone())]).await?;
+        self.view().tokens.insert(kept, now);
+        Ok(token)
+    }
+
+    fn note_script(&self, mac: MacAddr, host: Option<HostId>, decision: &Decision, request: &ScriptRequest) {
+        let action = match decision.action {
+            Action::Collect => "collect",
+            Action::LocalBoot => "local",
+            Action::Refuse => "refuse",
+            _ => "hold",
+        };
+        let mut event = Event::new(self.now(), mac, EventKind::BootScript, decision.level)
+            .by(decision.rule)
+            .with("action", action);
+        event.host = host;
+        for (name, value) in [
+            ("platform", &request.platform),
+            ("arch", &request.buildarch),
+            ("ipxe", &request.version),
+            ("serial", &request.serial),
+            ("product", &request.product),
+        ] {
+            if !value.is_empty() {
+                event = event.with(name, value.chars().filter(|c| !c.is_control()).take(80).collect::<String>());
+            }
+        }
+        if let Some(client) = request.client {
+            event = event.with("client", client.to_string());
+        }
+        self.note(event);
+    }
+
+    /// `http://host:port` by which this machine reaches us: the setting, else what it asked.
+    fn script_base(&self, asked_host: &str) -> String {
+        let is_host = !asked_host.is_empty()
+            && asked_host.len() <= 255
+            && asked_host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'));
+        match &self.inner.setup.boot_url {
+            None if is_host => format!("http://{asked_host}"),
+            _ => self.boot_base(Ipv4Addr::LOCALHOST),
+        }
+    }
+}
+
+fn not_kept(again: &str, error: &NoToken) -> String {
+    tracing::error!(error = error as &dyn std::error::Error, "no boot token could be given");
+    rendered(&BootScript::Hold {
+        again,
+        why: "the server cannot write to its database",
+        advice: "look at the log of the server, or run: muster check",
+    })
+}
+
+fn rendered(script: &BootScript<'_>) -> String {
+    render_boot_script(script).unwrap_or_else(|error| {
+        tracing::error!(%error, "a shipped boot script template does not render");
+        BROKEN.to_owned()
+    })
+}

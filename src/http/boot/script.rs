@@ -1,0 +1,62 @@
+use std::net::SocketAddr;
+
+use axum::{
+    extract::{ConnectInfo, Query, State},
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+
+use super::BootState;
+use crate::discovery::ScriptRequest;
+
+/// What iPXE tells of itself. Everything is optional and untrusted: a machine without SMBIOS sends nothing.
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+pub(super) struct IpxeQuery {
+    mac: String,
+    uuid: String,
+    arch: String,
+    platform: String,
+    serial: String,
+    product: String,
+    manufacturer: String,
+    version: String,
+}
+
+/// Always 200 with a script: a machine shows nothing of another status but a number.
+pub(super) async fn ipxe(
+    State(state): State<BootState>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    query: Option<Query<IpxeQuery>>,
+    headers: HeaderMap,
+) -> Response {
+    let Query(query) = query.unwrap_or_default();
+    let script = state
+        .discovery
+        .boot_script(&ScriptRequest {
+            mac: query.mac,
+            uuid: query.uuid,
+            buildarch: query.arch,
+            platform: query.platform,
+            serial: query.serial,
+            product: query.product,
+            manufacturer: query.manufacturer,
+            version: query.version,
+            client: client.ip(),
+            asked_host: headers
+                .get(header::HOST)
+                .and_then(|host| host.to_str().ok())
+                .unwrap_or_default()
+                .to_owned(),
+        })
+        .await;
+    (
+        [
+            (header::CONTENT_TYPE, "text/plain; charset=us-ascii"),
+            (header::CACHE_CONTROL, "no-store"),
+        ],
+        script,
+    )
+        .into_response()
+}
