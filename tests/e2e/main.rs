@@ -1,1 +1,9 @@
-fn main() {}
+//! Real virtual machines boot through Muster. Needs root; `cargo xtask test` builds what the tests use.
+
+#![expect(clippy::unwrap_used, reason = "a trial that cannot be set up has failed")]
+
+mod boot_bios;
+mod boot_uefi;
+mod proxy;
+mod relay;
+mod trial;

@@ -7,7 +7,7 @@ use clap::Args;
 use muster_lab::stop;
 
 use crate::{
-    layers,
+    image, layers,
     postgres::Postgres,
     setup::{self, Package},
 };
@@ -75,7 +75,13 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
         println!("the tests with machines and browsers were left out: {why}");
         return Ok(());
     }
-    Ok(())
+    image::run(repository, &image::Options::default())?;
+    let mut machines = test_runner(&["--package", "muster", "--features", "e2e", "--test", "e2e"]);
+    if !setup::on_path("cargo-nextest") {
+        // nextest has this in its settings: machines are measured against deadlines.
+        machines.args(["--", "--test-threads", "1"]);
+    }
+    step(repository, "tests with machines", machines)
 }
 
 /// `cargo nextest` where it is installed, else `cargo test`; both end with a summary of their own.

@@ -79,7 +79,7 @@ pub enum Bus {
         /// World wide name.
         wwn: u64,
     },
-    /// A SAS disk behind a MegaRAID controller.
+    /// A SAS disk behind a RAID controller of LSI.
     Scsi {
         /// SCSI vendor, at most 8 characters.
         vendor: String,
