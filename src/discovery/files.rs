@@ -65,6 +65,15 @@ struct Cached {
     file: BootFile,
 }
 
+/// Which folder a file is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A boot loader.
+    Loader,
+    /// A part of the collection image.
+    Image,
+}
+
 /// The loader folder and the image folder.
 #[derive(Debug)]
 pub struct BootFiles {
@@ -98,6 +107,17 @@ impl BootFiles {
     /// As for [`Self::loader`].
     pub fn image(&self, name: &str) -> Result<BootFile, FileFault> {
         self.get(&self.image, name)
+    }
+
+    /// A file of either folder.
+    ///
+    /// # Errors
+    /// As for [`Self::loader`].
+    pub fn open(&self, kind: FileKind, name: &str) -> Result<BootFile, FileFault> {
+        match kind {
+            FileKind::Loader => self.loader(name),
+            FileKind::Image => self.image(name),
+        }
     }
 
     /// True when the loader is there.

@@ -1,9 +1,16 @@
 //! What happens when a machine asks and when facts arrive.
 
+mod arrival;
 mod clock;
 mod feed;
 mod files;
+mod hosts;
+mod malformed;
 mod note;
+mod report;
+mod script;
+mod tokens;
+mod transfers;
 mod view;
 
 use std::{
@@ -13,9 +20,13 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+pub use arrival::{Answer, Arrival, ArrivalPort};
 pub use clock::Clock;
 pub use feed::{Feed, FeedItem};
-pub use files::{BootFile, BootFiles, FileFault};
+pub use files::{BootFile, BootFiles, FileFault, FileKind};
+pub use report::{NextStep, ReportRefused};
+pub use script::ScriptRequest;
+pub use transfers::TftpTicket;
 pub use view::View;
 
 use crate::{
@@ -53,6 +64,8 @@ struct Inner {
     feed: Feed,
     clock: Clock,
     setup: Setup,
+    malformed: malformed::Malformed,
+    turns: report::Turns,
 }
 
 impl Discovery {
@@ -70,6 +83,8 @@ impl Discovery {
                 feed: Feed::default(),
                 clock,
                 setup,
+                malformed: malformed::Malformed::default(),
+                turns: report::Turns::default(),
             }),
         })
     }

@@ -28,6 +28,16 @@ impl Discovery {
         event
     }
 
+    /// As [`Self::note`], for an event that was committed with what it tells of.
+    pub(in crate::discovery) fn note_written(&self, event: Event) {
+        let surroundings = self.surroundings();
+        let (event, mut writes) = self.view().record(event, &surroundings);
+        writes.retain(|write| !matches!(write, Write::Event(_)));
+        self.tell_verdicts(&writes);
+        self.writer().post(writes);
+        self.feed().tell(FeedItem::Event(Arc::new(event)));
+    }
+
     /// The host an interface belongs to.
     #[must_use]
     pub fn host_by_mac(&self, mac: MacAddr) -> Option<Host> {

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use muster_facts::Facts;
+use muster_facts::{Facts, MacAddr};
 
 use super::{Discovery, FeedItem, View, tokens::TokenState};
 use crate::{
     boot::{AfterFacts, BootToken, Event, EventKind, Level},
     inventory::{
-        Change, Host, HostId, Key, Source, State, Summary,
+        Change, Host, HostId, Key, Source, State,
         identity::{Identified, identify, keys_of},
         lifecycle::{self, Cause},
         merge, new_id,
@@ -50,6 +50,18 @@ pub enum ReportRefused {
     NotKept(#[from] StoreError),
 }
 
+/// Reports of one interface one after the other; by a few locks, as many as matter.
+#[derive(Debug, Default)]
+pub(super) struct Turns([tokio::sync::Mutex<()>; 32]);
+
+impl Turns {
+    async fn of(&self, mac: MacAddr) -> tokio::sync::MutexGuard<'_, ()> {
+        let [.., last] = mac.0;
+        let at = usize::from(last ^ mac.0[4]) % self.0.len();
+        self.0[at].lock().await
+    }
+}
+
 /// Whom a report is taken for, and what has to move.
 struct Claim {
     host: Host,
@@ -70,8 +82,8 @@ impl Discovery {
         let token = self.admit(token, client, now)?;
         let keys = keys_of(&facts);
         // Reports of one machine are taken one after the other; machines do not wait for each other.
-        let _turn = self.report_turn(token.mac).await;
-        let claim = self.view().claim(&token, &keys, now);
+        let _turn = self.inner.turns.of(token.mac).await;
+        let claim = self.view().claim(&keys, now);
         let saved = match self.merge(&claim, &token, facts, keys, client, now).await {
             Ok(saved) => saved,
             Err(error) => {
@@ -94,7 +106,7 @@ impl Discovery {
         for event in events {
             self.note_written(event);
         }
-        self.feed().send(FeedItem::Host(host.id));
+        self.feed().tell(FeedItem::Host(host.id));
         Ok(self.step_for(&host))
     }
 
@@ -124,13 +136,7 @@ impl Discovery {
     ///
     /// # Errors
     /// When the token gives no right to report.
-    pub fn image_progress(
-        &self,
-        token: &str,
-        stage: &str,
-        message: &str,
-        client: IpAddr,
-    ) -> Result<(), ReportRefused> {
+    pub fn image_progress(&self, token: &str, stage: &str, message: &str, client: IpAddr) -> Result<(), ReportRefused> {
         let token = self.admit(token, client, self.now())?;
         let level = if stage == "failed" { Level::Fail } else { Level::Info };
         let event = self
@@ -154,7 +160,7 @@ impl Discovery {
 
     /// The token, if it gives a right now. An expired one is told in its boot's transcript.
     fn admit(&self, token: &str, client: IpAddr, now: DateTime<Utc>) -> Result<BootToken, ReportRefused> {
-        let state = self.view().token(token, now);
+        let state = self.view().tokens.state(token, now);
         match state {
             TokenState::Valid(token) => Ok(token),
             TokenState::Unknown => {
@@ -185,7 +191,10 @@ impl Discovery {
         let id = claim.host.id;
         let store = self.store();
         let before = store.facts(id).await?;
-        let before = before.iter().find(|set| set.source == Source::Netboot).map(|set| &set.facts);
+        let before = before
+            .iter()
+            .find(|set| set.source == Source::Netboot)
+            .map(|set| &set.facts);
         let told = merge::Told {
             host: id,
             source: Source::Netboot,
@@ -277,8 +286,8 @@ impl Discovery {
 impl View {
     /// Finds the host of a report and takes the report's keys for it at once, so that no second machine with the
     /// same keys becomes a second new host in between.
-    fn claim(&mut self, token: &BootToken, keys: &[Key], now: DateTime<Utc>) -> Claim {
-        let (id, by, absorbed, doubtful) = match identify(keys, &self.keys) {
+    fn claim(&mut self, keys: &[Key], now: DateTime<Utc>) -> Claim {
+        let (id, by, absorbed, doubtful) = match identify(keys, self.keys()) {
             Identified::Same { host, by, stubs } => (Some(host), Some(by), stubs, Vec::new()),
             Identified::New => (None, None, Vec::new(), Vec::new()),
             Identified::Ambiguous { hosts, mut stubs } => {
@@ -288,10 +297,10 @@ impl View {
         };
         let known = id.and_then(|id| self.host(id).cloned());
         let is_new = known.is_none();
-        let mut host = known.unwrap_or_else(|| nameless(HostId(new_id(now)), now));
+        let mut host = known.unwrap_or_else(|| Host::discovered(HostId(new_id(now)), now));
         host.ambiguous_with = doubtful;
-        let keys_before = self.keys.keys(host.id).to_vec();
-        self.keys.set(host.id, keys.to_vec());
+        let keys_before = self.keys().keys(host.id).to_vec();
+        self.keys_mut().set(host.id, keys.to_vec());
         Claim {
             absorbed: absorbed.into_iter().filter(|stub| *stub != host.id).collect(),
             host,
@@ -302,7 +311,7 @@ impl View {
     }
 
     /// What is on disk now: the host's row, its interfaces, and no more stubs of it.
-    fn settle(&mut self, host: &Host, macs: &[muster_facts::MacAddr], absorbed: &[HostId]) {
+    fn settle(&mut self, host: &Host, macs: &[MacAddr], absorbed: &[HostId]) {
         for stub in absorbed {
             self.remove_host(*stub);
         }
@@ -323,27 +332,10 @@ impl View {
 
     fn unclaim(&mut self, claim: &Claim) {
         if claim.is_new {
-            self.keys.remove(claim.host.id);
+            self.keys_mut().remove(claim.host.id);
         } else {
-            self.keys.set(claim.host.id, claim.keys_before.clone());
+            self.keys_mut().set(claim.host.id, claim.keys_before.clone());
         }
-    }
-}
-
-/// A host of which nothing is known yet.
-const fn nameless(id: HostId, now: DateTime<Utc>) -> Host {
-    Host {
-        id,
-        name: None,
-        state: State::Discovered,
-        created_at: now,
-        last_seen_at: now,
-        reported_at: None,
-        address: None,
-        summary: Summary::NOTHING,
-        boot_verdict: None,
-        booted_at: None,
-        ambiguous_with: Vec::new(),
     }
 }
 

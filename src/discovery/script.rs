@@ -9,9 +9,7 @@ use super::{
     tokens::{NoRandomness, hash_of, new_token},
 };
 use crate::{
-    boot::{
-        Action, Available, BootId, BootRequest, BootToken, Decision, Event, EventKind, Stage, decide,
-    },
+    boot::{Action, Available, BootId, BootRequest, BootToken, Decision, Event, EventKind, Stage, decide},
     inventory::HostId,
     render::{BootScript, render_boot_script},
     store::{StoreError, Write},
@@ -176,7 +174,10 @@ impl Discovery {
             ("product", &request.product),
         ] {
             if !value.is_empty() {
-                event = event.with(name, value.chars().filter(|c| !c.is_control()).take(80).collect::<String>());
+                event = event.with(
+                    name,
+                    value.chars().filter(|c| !c.is_control()).take(80).collect::<String>(),
+                );
             }
         }
         if let Some(client) = request.client {

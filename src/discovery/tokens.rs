@@ -15,7 +15,7 @@ const REMEMBER_EXPIRED: TimeDelta = TimeDelta::days(2);
 /// The system gives no random bytes: nothing secret can be made.
 #[derive(Debug, thiserror::Error)]
 #[error("the system gives no random bytes for a boot token")]
-pub struct NoRandomness(#[source] rand::rngs::SysError);
+pub(super) struct NoRandomness(#[source] rand::rngs::SysError);
 
 /// What a token is worth now.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use muster_facts::MacAddr;
 use uuid::Uuid;
 
+use super::tokens::Tokens;
 use crate::{
     boot::{BootId, Event, EventKind, Session, Stage, Surroundings, Verdict, VerdictCode, diagnose},
     inventory::{Host, HostId, Key, KeyIndex, State, new_id},
@@ -39,7 +40,10 @@ pub(super) struct Running {
 pub struct View {
     hosts: HashMap<HostId, Host>,
     by_mac: HashMap<MacAddr, HostId>,
+    /// What hosts are recognised by when facts arrive.
     keys: KeyIndex,
+    /// Rights to report.
+    pub(super) tokens: Tokens,
     running: HashMap<MacAddr, Running>,
     /// Who uses an address that we did not give out.
     seen_addresses: HashMap<Ipv4Addr, MacAddr>,
@@ -50,7 +54,10 @@ pub struct View {
 impl View {
     /// The view of what is on disk.
     pub(super) fn load(snapshot: &Snapshot) -> Self {
-        let mut view = Self::default();
+        let mut view = Self {
+            tokens: Tokens::new(snapshot.tokens.clone()),
+            ..Self::default()
+        };
         for known in &snapshot.hosts {
             for mac in &known.interfaces {
                 view.by_mac.insert(*mac, known.host.id);

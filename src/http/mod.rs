@@ -1,5 +1,6 @@
 //! HTTP edges: machines (`boot`), programs (`api`) and people (`ui`).
 
+pub mod boot;
 mod problem;
 
 pub use problem::Problem;

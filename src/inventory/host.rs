@@ -125,6 +125,26 @@ pub struct Host {
     pub ambiguous_with: Vec<HostId>,
 }
 
+impl Host {
+    /// A host heard of for the first time, of which nothing else is known.
+    #[must_use]
+    pub fn discovered(id: HostId, at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            name: None,
+            state: State::Discovered,
+            created_at: at,
+            last_seen_at: at,
+            reported_at: None,
+            address: None,
+            summary: Summary::default(),
+            boot_verdict: None,
+            booted_at: None,
+            ambiguous_with: Vec::new(),
+        }
+    }
+}
+
 /// Indexed columns taken from the facts when they are saved.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Summary {

@@ -48,7 +48,7 @@ async fn serve(
     let file = match opened {
         Ok(Ok(file)) => file,
         Ok(Err(fault)) => {
-            state.discovery.http_file_refused(client.ip(), kind, &name, &fault);
+            state.discovery.http_file_refused(client.ip(), &name, &fault);
             return refusal(&fault).into_response();
         }
         Err(stopped) => return Problem::internal(&stopped).into_response(),
@@ -56,7 +56,7 @@ async fn serve(
     if method == Method::GET && !headers.contains_key(header::RANGE) {
         state
             .discovery
-            .http_file_served(client.ip(), kind, &name, file.bytes.len() as u64);
+            .http_file_served(client.ip(), &name, file.bytes.len() as u64);
     }
     respond(&file, headers)
 }
@@ -79,7 +79,11 @@ fn respond(file: &BootFile, headers: &HeaderMap) -> Response {
         headers
             .get(name)
             .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.split(',').any(|tag| tag.trim() == &*file.etag || tag.trim() == "*"))
+            .is_some_and(|value| {
+                value
+                    .split(',')
+                    .any(|tag| tag.trim() == &*file.etag || tag.trim() == "*")
+            })
     };
     let base = |status: StatusCode, bytes: Bytes| {
         Response::builder()

@@ -76,7 +76,7 @@ pub(super) async fn next(
     let token = state.admit(client, token.as_ref())?;
     state
         .discovery
-        .next_step(&token)
+        .next_step(&token, client.ip())
         .map(|step| Json(step.into()))
         .map_err(|refused| state.refuse(client, &refused))
 }
@@ -105,7 +105,7 @@ pub(super) async fn progress(
     })?;
     state
         .discovery
-        .image_progress(&token, &progress.stage, &progress.message)
+        .image_progress(&token, &progress.stage, &progress.message, client.ip())
         .map_err(|refused| state.refuse(client, &refused))?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -147,8 +147,7 @@ fn read_facts(body: &[u8]) -> Result<Facts, String> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let facts: Facts = serde_path_to_error::deserialize(&mut json)
         .map_err(|error| format!("field `{}`: {}", error.path(), error.inner()))?;
-    json.end()
-        .map_err(|error| format!("after the document: {error}"))?;
+    json.end().map_err(|error| format!("after the document: {error}"))?;
     if facts.version != FACTS_VERSION {
         return Err(format!(
             "field `version`: {} is not understood here; this server reads version {FACTS_VERSION}",
@@ -165,7 +164,9 @@ mod tests {
     #[test]
     fn a_wrong_shape_names_its_field() {
         let why = |text: &str| read_facts(text.as_bytes()).unwrap_err();
-        assert!(why(r#"{"version":1,"memory":{"dimms":[{"size_bytes":"big"}]}}"#).contains("memory.dimms[0].size_bytes"));
+        assert!(
+            why(r#"{"version":1,"memory":{"dimms":[{"size_bytes":"big"}]}}"#).contains("memory.dimms[0].size_bytes")
+        );
         assert!(why("{}").contains("`version`"));
         assert!(why(r#"{"version":7}"#).contains('7'));
         assert!(why(r#"{"version":1} x"#).contains("after the document"));

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use axum::{
-    extract::{ConnectInfo, Query, State},
+    extract::{ConnectInfo, Query, State, rejection::QueryRejection},
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
@@ -28,10 +28,10 @@ pub(super) struct IpxeQuery {
 pub(super) async fn ipxe(
     State(state): State<BootState>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
-    query: Option<Query<IpxeQuery>>,
+    query: Result<Query<IpxeQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
-    let Query(query) = query.unwrap_or_default();
+    let Query(query) = query.unwrap_or_else(|_| Query(IpxeQuery::default()));
     let script = state
         .discovery
         .boot_script(&ScriptRequest {
@@ -43,7 +43,7 @@ pub(super) async fn ipxe(
             product: query.product,
             manufacturer: query.manufacturer,
             version: query.version,
-            client: client.ip(),
+            client: Some(client.ip()),
             asked_host: headers
                 .get(header::HOST)
                 .and_then(|host| host.to_str().ok())

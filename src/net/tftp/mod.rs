@@ -1,6 +1,7 @@
 //! The TFTP edge: one listening socket, one socket and one task per transfer.
 
 mod listener;
+mod loaders;
 mod transfer;
 
 use std::{net::SocketAddrV4, sync::Arc};
