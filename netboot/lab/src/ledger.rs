@@ -27,6 +27,8 @@ pub struct Event {
     pub rule: Option<String>,
     /// Values: address, file, bytes, ….
     pub params: BTreeMap<String, String>,
+    /// The same as a sentence.
+    pub words: String,
 }
 
 impl Event {
@@ -42,6 +44,7 @@ impl Event {
             level: text("level").unwrap_or_default(),
             rule: text("rule"),
             params: params.collect(),
+            words: text("words").unwrap_or_default(),
         }
     }
 
@@ -53,18 +56,16 @@ impl Event {
 
 impl std::fmt::Display for Event {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.kind)?;
+        write!(formatter, "{:<16} {}", self.kind, self.words)?;
         if self.level != "info" {
             write!(formatter, " [{}]", self.level)?;
         }
-        for (name, value) in &self.params {
-            write!(formatter, " {name}={value}")?;
-        }
-        match &self.rule {
-            Some(rule) => write!(formatter, " ({rule})"),
-            None => Ok(()),
-        }
+        Ok(())
     }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The API of a site's server, signed in.
@@ -97,30 +98,25 @@ impl<'a> Ledger<'a> {
         &self.client
     }
 
-    /// Ids of all hosts.
-    ///
-    /// # Errors
-    /// When the API does not answer as expected.
-    pub fn hosts(&self) -> Result<Vec<String>, LabError> {
-        let answer = self.client.get_json("/api/v1/hosts?limit=500")?;
-        let hosts = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-        Ok(hosts
-            .iter()
-            .filter_map(|host| host["id"].as_str().map(str::to_owned))
-            .collect())
-    }
-
     /// The host with this hardware, once it has reported.
     ///
     /// # Errors
     /// When the API does not answer as expected.
     pub fn report_of(&self, hardware: &Hardware) -> Result<Option<HostReport>, LabError> {
-        for id in self.hosts()? {
-            let answer = self.client.get_json(&format!("/api/v1/hosts/{id}"))?;
-            if let Ok(facts) = serde_json::from_value::<Facts>(answer["facts"].clone())
-                && compare::is_of(&facts, hardware)
-            {
-                return Ok(Some(HostReport { id, facts }));
+        let Some(nic) = hardware.nics.first() else {
+            return Ok(None);
+        };
+        let found = self.client.get_json(&format!("/api/v1/hosts?q={}", nic.mac))?;
+        for host in list(&found["hosts"]) {
+            let Some(id) = host["id"].as_str() else { continue };
+            let sets = self.client.get_json(&format!("/api/v1/hosts/{id}/facts"))?;
+            let reported = list(&sets).iter().filter(|set| set["source"] == "netboot");
+            let facts = reported.filter_map(|set| serde_json::from_value::<Facts>(set["facts"].clone()).ok());
+            if let Some(facts) = facts.into_iter().find(|facts| compare::is_of(facts, hardware)) {
+                return Ok(Some(HostReport {
+                    id: id.to_owned(),
+                    facts,
+                }));
             }
         }
         Ok(None)
@@ -132,8 +128,7 @@ impl<'a> Ledger<'a> {
     /// When the API does not answer as expected.
     pub fn story(&self, mac: &str) -> Result<Vec<Event>, LabError> {
         let answer = self.client.get_json(&format!("/api/v1/events?mac={mac}&limit=500"))?;
-        let events = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         // The API gives the newest first.
-        Ok(events.iter().rev().map(Event::read).collect())
+        Ok(list(&answer).iter().rev().map(Event::read).collect())
     }
 }
