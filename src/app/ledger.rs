@@ -1,17 +1,23 @@
-//! Opening the ledger that the settings name.
+//! Opening the ledger that the settings name, and the clock that it is written by.
 
-use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt};
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, time::Instant};
 
 use chrono::{DateTime, Utc};
 use nix::sys::stat::{Mode, umask};
 
 use super::AppError;
-use crate::{config::Settings, store::Store};
+use crate::{config::Settings, discovery::Clock, store::Store};
 
 /// The time of day. Every other room is told it.
 #[must_use]
 pub fn now() -> DateTime<Utc> {
     Utc::now()
+}
+
+/// The time for discovery: of day, and a count that no jump of it moves.
+pub(super) fn clock() -> Clock {
+    let start = Instant::now();
+    Clock::new(now).with_steady(move || start.elapsed())
 }
 
 /// Opens the ledger; makes the data folder when it is not there, closed to other users.

@@ -1,29 +1,49 @@
-use std::net::SocketAddr;
+//! Binding what the settings name, or saying which setting, which address, and who has it.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+};
 
 use tokio::net::TcpListener;
 
 use super::AppError;
 use crate::{
     check::{Protocol, holder},
-    config::Sourced,
+    config::{Port, Sourced},
+    net::tftp::TftpListener,
 };
 
-/// Binds a listener, or says which setting, which address and who has it.
 pub(super) async fn tcp(setting: &'static str, address: &Sourced<SocketAddr>) -> Result<TcpListener, AppError> {
     TcpListener::bind(address.value)
         .await
-        .map_err(|source| AppError::Listen {
-            setting,
-            address: address.value,
-            origin: address.origin.clone(),
-            holder: held(Protocol::Tcp, address.value),
-            source,
-        })
+        .map_err(|source| refused(setting, Protocol::Tcp, address, source))
 }
 
-/// `: NAME (pid N) has it`, or nothing when nobody is seen to.
-pub(super) fn held(protocol: Protocol, address: SocketAddr) -> String {
-    holder(protocol, address).map_or_else(String::new, |holder| {
-        format!(": {} (pid {}) has it", holder.name, holder.pid)
+pub(super) fn tftp(port: &Sourced<Port>) -> Result<TftpListener, AppError> {
+    udp("tftp.port", port, |port| {
+        TftpListener::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))
     })
+}
+
+fn udp<T>(setting: &'static str, port: &Sourced<Port>, bind: impl FnOnce(u16) -> io::Result<T>) -> Result<T, AppError> {
+    bind(port.value.0).map_err(|source| {
+        let address = Sourced {
+            value: (Ipv4Addr::UNSPECIFIED, port.value.0).into(),
+            origin: port.origin.clone(),
+        };
+        refused(setting, Protocol::Udp, &address, source)
+    })
+}
+
+fn refused(setting: &'static str, protocol: Protocol, address: &Sourced<SocketAddr>, source: io::Error) -> AppError {
+    AppError::Listen {
+        setting,
+        address: address.value,
+        origin: address.origin.clone(),
+        holder: holder(protocol, address.value).map_or_else(String::new, |holder| {
+            format!(": {} (pid {}) has it", holder.name, holder.pid)
+        }),
+        source,
+    }
 }

@@ -48,6 +48,9 @@ pub enum AppError {
     /// The set-up of the first account cannot be opened.
     #[error("the set-up of the first account cannot be opened")]
     Setup(#[source] crate::auth::AuthError),
+    /// What is known of hosts and leases cannot be read.
+    #[error("what is known of hosts and leases cannot be read")]
+    View(#[source] crate::store::StoreError),
     /// A part of the server ended that should run until the end.
     #[error("{part} ended by itself")]
     Ended {

@@ -1,6 +1,9 @@
 //! Settings as the plain values of the rooms below.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use chrono::TimeDelta;
 
@@ -8,6 +11,7 @@ use crate::{
     boot::{Architecture, LoaderTable, Policy, UnknownBoots},
     check::{DhcpPlan, Needed, Plan, Protocol},
     config::{Settings, SubnetSettings},
+    discovery::{BootFiles, Setup},
     ipam::Subnet,
 };
 
@@ -31,6 +35,21 @@ pub(super) fn policy(settings: &Settings) -> Policy {
         // Settings hold at most 2³² seconds, which fits.
         token_lifetime: TimeDelta::from_std(boot.token_lifetime.value).unwrap_or(TimeDelta::MAX),
         kernel_options: boot.kernel_options.value.clone(),
+    }
+}
+
+/// What discovery is made of.
+pub(super) fn discovery(settings: &Settings) -> Setup {
+    let boot = &settings.boot;
+    Setup {
+        policy: policy(settings),
+        subnets: subnets(settings),
+        files: Arc::new(BootFiles::new(
+            boot.loader_dir.value.clone(),
+            boot.image_dir.value.clone(),
+        )),
+        boot_listen: settings.boot_listen(),
+        boot_url: boot.url.value.as_ref().map(|url| url.0.clone()),
     }
 }
 

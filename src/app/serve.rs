@@ -3,21 +3,26 @@
 use std::{
     io::{self, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
 use axum::Router;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    task::JoinSet,
+    signal::unix::{Signal, SignalKind, signal},
+    task::{JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{AppError, housekeeping::run_housekeeping, ledger, listen};
+use super::{AppError, housekeeping::run_housekeeping, ledger, listen, plain};
 use crate::{
     auth::{Auth, Secret},
     config::{Settings, Sourced},
+    discovery::Discovery,
+    http::boot::boot_router,
+    net::tftp::{TftpBounds, run_tftp},
+    store::Store,
 };
 
 /// Sets the set-up token, for tests and laboratories. It is no setting: it is a secret of one start.
@@ -26,18 +31,18 @@ const SETUP_TOKEN: &str = "MUSTER_SETUP_TOKEN";
 /// How long requests that are being answered may take once we stop.
 const DRAIN: Duration = Duration::from_secs(3);
 
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
 /// How a part ended: its name, and why when it failed.
-type Ending = (&'static str, Result<(), Box<dyn std::error::Error + Send + Sync>>);
+type Ending = (&'static str, Result<(), Fault>);
 
 /// Runs until SIGTERM or SIGINT, or until a part fails.
 ///
 /// # Errors
 /// When something needed cannot be started, or a part that should run until the end ends.
 pub async fn serve(settings: &Settings) -> Result<(), AppError> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
-    let stop = CancellationToken::new();
-    let mut parts: JoinSet<Ending> = JoinSet::new();
+    let interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
+    let terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
 
     let (store, applied) = ledger::open_migrated(settings).await?;
     for change in &applied {
@@ -48,64 +53,131 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         .open_setup(std::env::var(SETUP_TOKEN).ok().filter(|token| !token.is_empty()))
         .await
         .map_err(AppError::Setup)?;
+    let discovery = Discovery::start(&store, plain::discovery(settings), ledger::clock())
+        .await
+        .map_err(AppError::View)?;
 
-    let page = listen::tcp("http.listen", &settings.http.listen).await?;
-    let page_address = page.local_addr().unwrap_or(settings.http.listen.value);
-    tracing::info!(address = %page_address, "the page and its API listen");
-    parts.spawn(http("http.listen", page, Router::new(), stop.clone()));
-    if let Some(address) = settings.boot.listen.value {
-        let origin = settings.boot.listen.origin.clone();
-        let boot = listen::tcp("boot.listen", &Sourced { value: address, origin }).await?;
-        tracing::info!(%address, "machines that boot are listened to");
-        parts.spawn(http("boot.listen", boot, Router::new(), stop.clone()));
-    }
-
-    parts.spawn({
-        let kept = run_housekeeping(store.clone(), stop.clone());
+    let mut parts = Parts::default();
+    parts.start_tftp(settings, &discovery)?;
+    let page = parts.start_http(settings, &discovery).await?;
+    parts.spawn("housekeeping", {
+        let kept = run_housekeeping(store.clone(), parts.stop.clone());
         async move {
             kept.await;
-            ("housekeeping", Ok(()))
+            Ok(())
         }
     });
 
-    announce(setup.as_ref(), page_address);
-    let ended = tokio::select! {
-        _ = interrupt.recv() => None,
-        _ = terminate.recv() => None,
-        ended = parts.join_next() => ended,
-    };
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    stop.cancel();
-    let drained = tokio::time::timeout(DRAIN, async { while parts.join_next().await.is_some() {} }).await;
-    if drained.is_err() {
-        tracing::warn!(
-            seconds = DRAIN.as_secs(),
-            "requests were still being answered and are cut off"
-        );
-        parts.abort_all();
+    announce(setup.as_ref(), page);
+    let ended = parts.run(interrupt, terminate).await;
+    close(store).await;
+    ended
+}
+
+/// What runs until the end. When one of them ends, all do.
+#[derive(Default)]
+struct Parts {
+    stop: CancellationToken,
+    tasks: JoinSet<Ending>,
+}
+
+impl Parts {
+    fn spawn<F>(&mut self, name: &'static str, part: F)
+    where
+        F: Future<Output = Result<(), Fault>> + Send + 'static,
+    {
+        self.tasks.spawn(async move { (name, part.await) });
     }
-    let closed = tokio::time::timeout(DRAIN, store.close()).await;
-    match closed {
-        Ok(Ok(())) => {}
+
+    fn start_tftp(&mut self, settings: &Settings, discovery: &Discovery) -> Result<(), AppError> {
+        if !settings.tftp.enabled.value {
+            return Ok(());
+        }
+        let listener = listen::tftp(&settings.tftp.port)?;
+        tracing::info!(address = %listener.local_addr(), "TFTP is served");
+        let served = run_tftp(
+            listener,
+            Arc::new(discovery.clone()),
+            TftpBounds::default(),
+            self.stop.clone(),
+        );
+        self.spawn("the TFTP listener", async { served.await.map_err(Into::into) });
+        Ok(())
+    }
+
+    /// The page, its API and the boot routes, on one listener or on two. Gives the page's address.
+    async fn start_http(&mut self, settings: &Settings, discovery: &Discovery) -> Result<SocketAddr, AppError> {
+        let boot = boot_router(discovery.clone());
+        let mut page = Router::new();
+        match settings.boot.listen.value {
+            Some(address) if address != settings.http.listen.value => {
+                let origin = settings.boot.listen.origin.clone();
+                let listener = listen::tcp("boot.listen", &Sourced { value: address, origin }).await?;
+                tracing::info!(%address, "machines that boot are served");
+                self.spawn_http("the listener for machines", listener, boot);
+            }
+            _ => page = page.merge(boot),
+        }
+        let listener = listen::tcp("http.listen", &settings.http.listen).await?;
+        let address = listener.local_addr().unwrap_or(settings.http.listen.value);
+        tracing::info!(%address, "the page and its API are served");
+        self.spawn_http("the listener for the page", listener, page);
+        Ok(address)
+    }
+
+    /// Serves HTTP until told to stop; then finishes the requests it has.
+    fn spawn_http(&mut self, name: &'static str, listener: TcpListener, router: Router) {
+        let stop = self.stop.clone().cancelled_owned();
+        self.spawn(name, async {
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(listener, service).with_graceful_shutdown(stop).await?;
+            Ok(())
+        });
+    }
+
+    /// Waits for a signal or for a part that ends; then stops all and gives them time to finish.
+    async fn run(mut self, mut interrupt: Signal, mut terminate: Signal) -> Result<(), AppError> {
+        let ended = tokio::select! {
+            _ = interrupt.recv() => None,
+            _ = terminate.recv() => None,
+            ended = self.tasks.join_next() => ended,
+        };
+        notify(sd_notify::NotifyState::Stopping);
+        self.stop.cancel();
+        let finished = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, finished).await.is_err() {
+            tracing::warn!(
+                seconds = DRAIN.as_secs(),
+                "requests were still being answered and are cut off"
+            );
+            self.tasks.shutdown().await;
+        }
+        ended.map_or(Ok(()), |ended| Err(fault(ended)))
+    }
+}
+
+fn fault(ended: Result<Ending, JoinError>) -> AppError {
+    match ended {
+        Ok((part, result)) => AppError::Ended {
+            part,
+            source: result.err(),
+        },
+        Err(join) => AppError::Ended {
+            part: "a part of the server",
+            source: Some(join.into()),
+        },
+    }
+}
+
+/// Writes what was handed in and closes the ledger.
+async fn close(store: Store) {
+    match tokio::time::timeout(DRAIN, store.close()).await {
+        Ok(Ok(())) => tracing::info!("stopped"),
         Ok(Err(error)) => tracing::error!(%error, "the last writes could not be made"),
         Err(_) => tracing::error!(
             seconds = DRAIN.as_secs(),
             "the last writes took too long and may be lost"
         ),
-    }
-    match ended {
-        None => {
-            tracing::info!("stopped");
-            Ok(())
-        }
-        Some(Ok((part, result))) => Err(AppError::Ended {
-            part,
-            source: result.err(),
-        }),
-        Some(Err(join)) => Err(AppError::Ended {
-            part: "a part of the server",
-            source: Some(Box::new(join)),
-        }),
     }
 }
 
@@ -119,8 +191,12 @@ fn announce(setup: Option<&Secret>, page: SocketAddr) {
     if let Err(error) = writeln!(out, "{token}ready").and_then(|()| out.flush()) {
         tracing::debug!(%error, "nobody reads the standard output");
     }
-    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-        tracing::warn!(%error, "systemd could not be told that the start is done");
+    notify(sd_notify::NotifyState::Ready);
+}
+
+fn notify(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd could not be told of the start or the end");
     }
 }
 
@@ -134,12 +210,4 @@ fn reachable(listen: SocketAddr) -> String {
         });
     }
     format!("http://{address}")
-}
-
-/// Serves HTTP until told to stop; then finishes the requests it has.
-async fn http(part: &'static str, listener: TcpListener, router: Router, stop: CancellationToken) -> Ending {
-    let served = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await;
-    (part, served.map_err(Into::into))
 }
