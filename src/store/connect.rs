@@ -7,6 +7,9 @@ use super::StoreError;
 /// How long a statement waits for another process that writes the same SQLite file (`muster user add`).
 const BUSY: Duration = Duration::from_secs(5);
 
+/// Connections for writing to PostgreSQL: one for the groups, one for people's own writes.
+const WRITERS: u32 = 2;
+
 /// The connections of one ledger.
 #[derive(Debug)]
 pub(super) struct Pools {
@@ -37,13 +40,11 @@ impl Pools {
                 })
             }
             "postgres" | "postgresql" => {
-                let mut options = ConnectOptions::new(url);
-                options.max_connections(connections.max(2)).sqlx_logging(false);
-                let one = Database::connect(options).await?;
+                // Pages that read much must not keep a lease from being written.
                 Ok(Self {
-                    reader: one.clone(),
-                    writer: one,
-                    shared: true,
+                    reader: postgres(url, connections).await?,
+                    writer: postgres(url, WRITERS).await?,
+                    shared: false,
                 })
             }
             _ => Err(StoreError::Url(scheme.to_owned())),
@@ -57,6 +58,12 @@ impl Pools {
         self.writer.close_by_ref().await?;
         Ok(())
     }
+}
+
+async fn postgres(url: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).sqlx_logging(false);
+    Ok(Database::connect(options).await?)
 }
 
 async fn sqlite(url: &str, connections: u32, reading: bool) -> Result<DatabaseConnection, StoreError> {

@@ -46,11 +46,11 @@ use sea_orm::DatabaseConnection;
 pub struct StoreOptions {
     /// Submissions that may wait for the writer; beyond it [`Writer::commit`] waits and [`Writer::post`] loses.
     pub queue: usize,
-    /// Writes in one transaction, about.
+    /// Writes in one transaction, about; a report counts as sixteen.
     pub group: usize,
     /// How long the first of a group waits for others.
     pub linger: Duration,
-    /// Connections for reading (SQLite) or in all (PostgreSQL).
+    /// Connections for reading.
     pub connections: u32,
 }
 

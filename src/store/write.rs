@@ -99,6 +99,17 @@ pub enum Write {
     DhcpServer(DhcpServerSeen),
 }
 
+impl Write {
+    /// How much of a group it takes up. A report is dozens of rows: many of them in one group would keep the leases
+    /// beside them waiting.
+    pub(super) const fn weight(&self) -> usize {
+        match self {
+            Self::Facts(_) => 16,
+            _ => 1,
+        }
+    }
+}
+
 /// What one transaction will write in few statements.
 #[derive(Debug, Default)]
 pub(super) struct Batch {

@@ -30,6 +30,12 @@ struct Submission {
     answer: Option<oneshot::Sender<Result<(), StoreError>>>,
 }
 
+impl Submission {
+    fn weight(&self) -> usize {
+        self.writes.iter().map(Write::weight).sum()
+    }
+}
+
 impl Writer {
     /// Starts the task that writes; it ends when the last handle is dropped and all is written.
     pub(super) fn start(database: DatabaseConnection, options: StoreOptions) -> Self {
@@ -112,12 +118,12 @@ async fn gather(
     linger: Duration,
 ) -> Vec<Submission> {
     let deadline = Instant::now() + linger;
-    let mut writes = first.writes.len();
+    let mut weight = first.weight();
     let mut group = vec![first];
-    while writes < most {
+    while weight < most {
         match timeout_at(deadline, submissions.recv()).await {
             Ok(Some(submission)) => {
-                writes += submission.writes.len();
+                weight += submission.weight();
                 group.push(submission);
             }
             Ok(None) | Err(_) => break,

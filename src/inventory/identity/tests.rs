@@ -255,8 +255,10 @@ fn a_dongle_seen_on_two_machines_merges_nothing() {
     );
     ambiguous(&second, &ledger(&[&nameless(&[dongle], &[])]), &[1]);
     // The same addresses by a collector that may not read serials: the same machine.
-    let mut unprivileged = Facts::default();
-    unprivileged.nics = second.nics.clone();
+    let unprivileged = Facts {
+        nics: second.nics.clone(),
+        ..Facts::default()
+    };
     same(&second, &ledger(&[&unprivileged]), 1);
     same(&unprivileged, &ledger(&[&second]), 1);
 }

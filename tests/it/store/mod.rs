@@ -3,6 +3,7 @@
 mod databases;
 mod hosts;
 mod leases;
+mod measure;
 mod people;
 mod samples;
 mod transcripts;
