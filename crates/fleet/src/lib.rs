@@ -5,11 +5,14 @@
 //! loopback without root, or in a network namespace. Each machine is made from its number and the seed
 //! alone, so that the same fleet can be run again and compared with the ledger.
 
+mod boot;
 pub mod clients;
 pub mod hardware;
+pub mod ipxe;
 mod machine;
 mod mix;
 mod run;
+pub mod trial;
 
 pub use machine::{Firmware, Machine, Outcome, Stage};
 pub use mix::{Fault, Mix, MixParseError};

@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use crate::machine::Firmware;
+use crate::{Firmware, Stage};
 
 /// Something wrong with one machine, on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,10 +21,27 @@ pub enum Fault {
     SwapsNic,
     /// Sends facts of a wrong shape, with a wrong token, and too large, before the right ones.
     BadReports,
+    /// Its loader hands back to the firmware, over and over; it never reports.
+    Loops,
+    /// Cannot reach the server by HTTP; it never reports.
+    NoHttp,
+    /// Hangs once the collection image has its address; it never reports.
+    Stalls,
 }
 
 impl Fault {
-    const NAMES: [(&'static str, Self); 8] = [
+    /// How far a machine with this trouble comes when the server does everything right.
+    #[must_use]
+    pub const fn ends_at(self) -> Stage {
+        match self {
+            Self::Loops => Stage::Loader,
+            Self::NoHttp => Stage::Script,
+            Self::Stalls => Stage::Report,
+            _ => Stage::Reported,
+        }
+    }
+
+    const NAMES: [(&'static str, Self); 11] = [
         ("none", Self::None),
         ("doubles", Self::Doubles),
         ("loses", Self::Loses),
@@ -33,6 +50,9 @@ impl Fault {
         ("returns", Self::Returns),
         ("swaps-nic", Self::SwapsNic),
         ("bad-reports", Self::BadReports),
+        ("loops", Self::Loops),
+        ("no-http", Self::NoHttp),
+        ("stalls", Self::Stalls),
     ];
 }
 

@@ -51,6 +51,14 @@ pub enum FleetError {
     Http(#[from] reqwest::Error),
 }
 
+/// What machines fetch with: straight to the server, and not for ever.
+pub(crate) fn http_client() -> Result<reqwest::Client, FleetError> {
+    Ok(reqwest::Client::builder()
+        .timeout(Duration::from_secs(120))
+        .no_proxy()
+        .build()?)
+}
+
 /// Machines and the relay they stand behind.
 #[derive(Debug)]
 pub struct Fleet {
@@ -69,10 +77,7 @@ impl Fleet {
             address: plan.relay,
             source,
         })?;
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(120))
-            .no_proxy()
-            .build()?;
+        let http = http_client()?;
         Ok(Self { plan, relay, http })
     }
 
@@ -112,6 +117,7 @@ impl Fleet {
             }
         }
         summary.took = began.elapsed();
+        summary.dhcp_answers = fleet.relay.answers();
         summary
     }
 
@@ -151,6 +157,10 @@ pub struct Summary {
     pub doubled_addresses: Vec<Ipv4Addr>,
     /// Failures by stage and words.
     pub failures: BTreeMap<String, u32>,
+    /// Boots that stopped where their trouble stops them, without a report.
+    pub stopped_on_purpose: u32,
+    /// DHCP answers that came.
+    pub dhcp_answers: u64,
     /// From the first power-on to the last end.
     pub took: Duration,
     times: Vec<Duration>,
@@ -170,6 +180,10 @@ impl Summary {
             }
         }
         if outcome.stage != Stage::Reported {
+            if outcome.is_as_expected() {
+                self.stopped_on_purpose += 1;
+                return;
+            }
             let error = outcome.error.as_deref().unwrap_or("no reason");
             *self
                 .failures
@@ -189,10 +203,19 @@ impl Summary {
         }
     }
 
-    /// True when every boot was reported, no machine split or merged, and no address given twice.
+    /// True when every boot that should have was reported, no machine split or merged, and no address given twice.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.boots == self.reported && self.split == 0 && self.merged == 0 && self.doubled_addresses.is_empty()
+        self.boots == self.reported + self.stopped_on_purpose
+            && self.split == 0
+            && self.merged == 0
+            && self.doubled_addresses.is_empty()
+    }
+
+    /// The machines that reported, by number, each with the host the server named.
+    #[must_use]
+    pub fn machines(&self) -> &HashMap<u32, String> {
+        &self.machines
     }
 
     /// Hosts by the names the server gave them.
@@ -218,9 +241,10 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} of {} boots reported, {} hosts, in {:.1} s; half within {:.2} s, 99 of 100 within {:.2} s",
+            "{} of {} boots reported ({} stopped on purpose), {} hosts, in {:.1} s; half within {:.2} s, 99 of 100 within {:.2} s",
             self.reported,
             self.boots,
+            self.stopped_on_purpose,
             self.hosts(),
             self.took.as_secs_f64(),
             self.percentile(0.5).as_secs_f64(),

@@ -2,7 +2,10 @@ use std::{
     collections::HashMap,
     io,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,6 +23,7 @@ pub struct Relay {
     server: SocketAddrV4,
     giaddr: Ipv4Addr,
     clients: Mutex<HashMap<MacAddr, mpsc::Sender<Message>>>,
+    answers: AtomicU64,
 }
 
 /// Why a machine got no answer.
@@ -53,6 +57,7 @@ impl Relay {
             server,
             giaddr: *address.ip(),
             clients: Mutex::default(),
+            answers: AtomicU64::new(0),
         });
         tokio::spawn(Self::hand_out(Arc::downgrade(&relay)));
         Ok(relay)
@@ -67,6 +72,12 @@ impl Relay {
             mac,
             answers,
         }
+    }
+
+    /// DHCP answers that came so far, to all machines.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Sends bytes that are no DHCP message.
@@ -97,6 +108,7 @@ impl Relay {
             if message.op != Opcode::BootReply {
                 continue;
             }
+            relay.answers.fetch_add(1, Ordering::Relaxed);
             if let Some(client) = message.mac().and_then(|mac| relay.clients().get(&mac).cloned()) {
                 // A full queue loses the packet, as a full ring does.
                 let _ = client.try_send(message);
