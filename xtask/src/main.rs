@@ -1,6 +1,8 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
 mod agent;
+mod bench_dhcp;
+mod fleet;
 mod fuzz;
 mod image;
 mod lab;
@@ -40,6 +42,16 @@ enum Command {
     Image(image::Options),
     /// Boot virtual machines into Muster, in a network of their own.
     Lab(lab::Options),
+    /// Boot thousands of simulated machines against a server of their own.
+    Fleet(fleet::FleetOptions),
+    /// Show the page while simulated machines come up; no root needed.
+    Demo(fleet::DemoOptions),
+    /// Kill the server again and again under load, and look for what was lost.
+    Chaos(fleet::ChaosOptions),
+    /// Send a million datagrams of noise to a server while a good machine boots.
+    Flood(fleet::FloodOptions),
+    /// Measure DHCP beside Kea and dnsmasq with perfdhcp.
+    BenchDhcp(bench_dhcp::Options),
     /// Check that uses between rooms go downwards, and what each crate depends on.
     Layers,
     /// Run every check and test.
@@ -54,6 +66,11 @@ fn main() -> anyhow::Result<()> {
         Command::Agent => agent::build(&repository()).map(drop),
         Command::Image(options) => image::run(&repository(), &options),
         Command::Lab(options) => lab::run(&repository(), &options),
+        Command::Fleet(options) => fleet::fleet(&repository(), &options),
+        Command::Demo(options) => fleet::demo(&repository(), &options),
+        Command::Chaos(options) => fleet::chaos(&repository(), &options),
+        Command::Flood(options) => fleet::flood(&repository(), &options),
+        Command::BenchDhcp(options) => bench_dhcp::run(&repository(), &options),
         Command::Layers => layers::run(&repository()),
         Command::Test(options) => test::run(&repository(), &options),
         Command::Setup => setup::ensure_packages(setup::LAB),

@@ -134,6 +134,9 @@ fn model(index: u32) -> &'static Model {
     &MODELS[index as usize % MODELS.len()]
 }
 
+/// What a board says whose maker filled in nothing.
+pub const JUNK_SERIAL: &str = "Default string";
+
 /// What machine `index` says of itself.
 #[must_use]
 pub fn facts(seed: u64, index: u32, firmware: Firmware, now_unix_s: u64) -> Facts {
@@ -198,7 +201,7 @@ pub fn facts(seed: u64, index: u32, firmware: Firmware, now_unix_s: u64) -> Fact
 
 /// The facts of a board whose maker filled in nothing: every identity is junk.
 pub fn forget_identity(facts: &mut Facts) {
-    let junk = || Some("Default string".to_owned());
+    let junk = || Some(JUNK_SERIAL.to_owned());
     facts.system.serial = junk();
     facts.system.uuid = Some("00000000-0000-0000-0000-000000000000".to_owned());
     for serial in [

@@ -27,6 +27,7 @@ pub mod server;
 pub mod site;
 pub mod smbios;
 pub mod stop;
+pub mod usage;
 
 pub use accelerator::Accelerator;
 pub use console::Console;
@@ -34,3 +35,4 @@ pub use error::LabError;
 pub use machine::{Firmware, Machine, MachineSpec};
 pub use network::Namespace;
 pub use process::Process;
+pub use usage::Usage;

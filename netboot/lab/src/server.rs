@@ -47,7 +47,7 @@ pub struct Settings {
 
 impl Settings {
     /// The settings as the text of `muster.toml`; the server keeps its data in `data_dir`.
-    fn text(&self, data_dir: &Path) -> String {
+    pub fn text(&self, data_dir: &Path) -> String {
         // A JSON text is a TOML text as well, escapes included.
         let text = |value: &Path| serde_json::Value::from(value.display().to_string()).to_string();
         let mut out = format!(

@@ -86,7 +86,7 @@ impl Ledger {
             let path = format!("/api/v1/hosts?sort=created&limit={PAGE}&offset={}", hosts.len());
             let answer = self.get(&path).await?;
             let items: Vec<LedgerHost> =
-                serde_json::from_value(answer["items"].clone()).map_err(|error| TrialError::Answer {
+                serde_json::from_value(answer["hosts"].clone()).map_err(|error| TrialError::Answer {
                     request: path.clone(),
                     status: 200,
                     text: format!("no list of hosts: {error}"),

@@ -5,15 +5,17 @@
 
 mod census;
 pub mod chaos;
+pub mod demo;
 pub mod flood;
 mod ledger;
+pub mod load;
 mod noise;
 mod server;
 mod site;
 
 pub use census::Census;
 pub use ledger::{Ledger, LedgerHost};
-pub use server::{Server, Usage};
+pub use server::Server;
 pub use site::{Site, SitePlan};
 
 /// The subnet in which a trial's machines live, behind a relay at its first address.
