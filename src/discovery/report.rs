@@ -115,7 +115,9 @@ impl Discovery {
     /// # Errors
     /// When the token gives no right to ask.
     pub fn next_step(&self, token: &str, client: IpAddr) -> Result<NextStep, ReportRefused> {
-        let token = self.admit(token, client, self.now())?;
+        let now = self.now();
+        let token = self.admit(token, client, now)?;
+        self.keep_alive(&token, now);
         let view = self.view();
         // The host of the token may have been absorbed when the facts arrived: its interface knows.
         let id = view.host_by_mac(token.mac).unwrap_or(token.host);
@@ -148,14 +150,30 @@ impl Discovery {
     }
 
     /// Writes into the transcript that a report was refused before it was understood.
-    pub fn facts_refused(&self, token: &str, client: IpAddr, why: &str) {
+    /// `code` is the problem's, such as `facts_malformed`.
+    pub fn facts_refused(&self, token: &str, client: IpAddr, code: &str, why: &str) {
         if let Ok(token) = self.admit(token, client, self.now()) {
             let event = self
                 .of_boot(&token, EventKind::FactsRefused, Level::Fail)
                 .with("client", client.to_string())
+                .with("code", code)
                 .with("why", short(why));
             self.note(event);
         }
+    }
+
+    /// A machine that keeps asking may go on asking: its token ends a lifetime after its last question.
+    fn keep_alive(&self, token: &BootToken, now: DateTime<Utc>) {
+        let lifetime = self.policy().token_lifetime;
+        if token.expires_at - now > lifetime / 2 {
+            return;
+        }
+        let renewed = BootToken {
+            expires_at: now + lifetime,
+            ..token.clone()
+        };
+        self.view().tokens.insert(renewed.clone(), now);
+        self.writer().post(vec![Write::BootToken(renewed)]);
     }
 
     /// The token, if it gives a right now. An expired one is told in its boot's transcript.
@@ -171,7 +189,7 @@ impl Discovery {
                 let event = self
                     .of_boot(&token, EventKind::FactsRefused, Level::Fail)
                     .with("client", client.to_string())
-                    .with("why", "token_expired")
+                    .with("code", "boot_token_expired")
                     .with("since", token.expires_at.to_rfc3339());
                 self.note(event);
                 Err(ReportRefused::ExpiredToken)

@@ -37,18 +37,24 @@ impl Discovery {
         let mac = self.mac_of_address(client).or(neighbour);
         let opened = self.files().loader(name);
         if let Some(mac) = mac {
-            let level = match &opened {
-                Err(_) if OPTIONAL.contains(&name) => Level::Info,
-                Err(_) => Level::Fail,
-                Ok(_) => Level::Info,
-            };
-            let mut event = Event::new(self.now(), mac, EventKind::TftpRequest, level)
-                .with("file", shown(name))
-                .with("client", client.to_string());
+            self.note(
+                Event::new(self.now(), mac, EventKind::TftpRequest, Level::Info)
+                    .with("file", shown(name))
+                    .with("client", client.to_string()),
+            );
             if let Err(fault) = &opened {
-                event = event.with("why", reason(fault));
+                let level = if OPTIONAL.contains(&name) {
+                    Level::Info
+                } else {
+                    Level::Fail
+                };
+                self.note(
+                    Event::new(self.now(), mac, EventKind::TftpFailed, level)
+                        .with("file", shown(name))
+                        .with("client", client.to_string())
+                        .with("why", reason(fault)),
+                );
             }
-            self.note(event);
         }
         let file = opened?;
         let ticket = TftpTicket {
@@ -95,7 +101,7 @@ impl Discovery {
     /// A machine asked for a file that is not there.
     pub fn http_file_refused(&self, client: IpAddr, file: &str, fault: &FileFault) {
         self.note_http(client, EventKind::HttpRefused, Level::Fail, file, |event| {
-            event.with("why", reason(fault))
+            event.with("why", reason(fault)).with("code", "boot_file_missing")
         });
     }
 

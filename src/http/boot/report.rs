@@ -50,7 +50,9 @@ pub(super) async fn facts(
 ) -> Result<Json<NextAnswer>, Problem> {
     let token = state.admit(client, token.as_ref())?;
     let body = body.map_err(|rejection| {
-        state.discovery.facts_refused(&token, client.ip(), "too large");
+        state
+            .discovery
+            .facts_refused(&token, client.ip(), "facts_too_large", "too large");
         Problem::new(
             rejection.status(),
             "facts_too_large",
@@ -58,7 +60,9 @@ pub(super) async fn facts(
         )
     })?;
     let facts = read_facts(&body).map_err(|why| {
-        state.discovery.facts_refused(&token, client.ip(), &why);
+        state
+            .discovery
+            .facts_refused(&token, client.ip(), "facts_malformed", &why);
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "facts_malformed", why)
     })?;
     let accepted = state.discovery.accept_facts(&token, facts, client.ip()).await;
