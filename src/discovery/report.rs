@@ -110,6 +110,14 @@ impl Discovery {
         Ok(self.step_for(&host))
     }
 
+    /// Whether a token gives a right to report now; for before the report is read.
+    ///
+    /// # Errors
+    /// When it gives none.
+    pub fn may_report(&self, token: &str, client: IpAddr) -> Result<(), ReportRefused> {
+        self.admit(token, client, self.now()).map(drop)
+    }
+
     /// What a machine that has reported, or waits, does next.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails, helpers of tests too"
 )]
 
+mod boot_http;
 mod cli;
 mod store;
 mod tftp;

@@ -1,10 +1,13 @@
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
 use axum::{
     Json,
     body::Bytes,
-    extract::{ConnectInfo, State, rejection::BytesRejection},
-    http::StatusCode,
+    extract::{ConnectInfo, FromRequestParts, State, rejection::BytesRejection},
+    http::{StatusCode, request::Parts},
 };
 use axum_extra::{
     TypedHeader,
@@ -19,7 +22,42 @@ use crate::{
     http::Problem,
 };
 
-type Token = Option<TypedHeader<Authorization<Bearer>>>;
+/// A boot token that gives a right now: checked before the first byte of the body is read.
+pub(super) struct Admitted {
+    token: String,
+    client: IpAddr,
+}
+
+impl FromRequestParts<BootState> for Admitted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &BootState) -> Result<Self, Problem> {
+        let ConnectInfo(client) = ConnectInfo::<SocketAddr>::from_request_parts(parts, state)
+            .await
+            .map_err(|missing| Problem::internal(&missing))?;
+        let client = client.ip();
+        if state.refused_tokens.is_closed(client, Instant::now()) {
+            return Err(Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "too many wrong tokens from this address; wait a minute",
+            ));
+        }
+        let header = TypedHeader::<Authorization<Bearer>>::from_request_parts(parts, state).await;
+        let token = header.map(|header| header.token().to_owned()).map_err(|_| {
+            Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "boot_token_missing",
+                "send the boot token: `Authorization: Bearer …`; it is on the kernel command line as muster.token",
+            )
+        })?;
+        state
+            .discovery
+            .may_report(&token, client)
+            .map_err(|refused| state.refuse(client, &refused))?;
+        Ok(Self { token, client })
+    }
+}
 
 /// What the collection image does next.
 #[derive(Debug, Serialize)]
@@ -44,15 +82,13 @@ impl From<NextStep> for NextAnswer {
 /// Facts of the boot that the token was made for; answered after they are committed.
 pub(super) async fn facts(
     State(state): State<BootState>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
-    token: Token,
+    Admitted { token, client }: Admitted,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<NextAnswer>, Problem> {
-    let token = state.admit(client, token.as_ref())?;
     let body = body.map_err(|rejection| {
         state
             .discovery
-            .facts_refused(&token, client.ip(), "facts_too_large", "too large");
+            .facts_refused(&token, client, "facts_too_large", "too large");
         Problem::new(
             rejection.status(),
             "facts_too_large",
@@ -60,12 +96,10 @@ pub(super) async fn facts(
         )
     })?;
     let facts = read_facts(&body).map_err(|why| {
-        state
-            .discovery
-            .facts_refused(&token, client.ip(), "facts_malformed", &why);
+        state.discovery.facts_refused(&token, client, "facts_malformed", &why);
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "facts_malformed", why)
     })?;
-    let accepted = state.discovery.accept_facts(&token, facts, client.ip()).await;
+    let accepted = state.discovery.accept_facts(&token, facts, client).await;
     accepted
         .map(|step| Json(step.into()))
         .map_err(|refused| state.refuse(client, &refused))
@@ -74,13 +108,11 @@ pub(super) async fn facts(
 /// The same answer again, without a report.
 pub(super) async fn next(
     State(state): State<BootState>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
-    token: Token,
+    Admitted { token, client }: Admitted,
 ) -> Result<Json<NextAnswer>, Problem> {
-    let token = state.admit(client, token.as_ref())?;
     state
         .discovery
-        .next_step(&token, client.ip())
+        .next_step(&token, client)
         .map(|step| Json(step.into()))
         .map_err(|refused| state.refuse(client, &refused))
 }
@@ -95,11 +127,9 @@ pub(super) struct Progress {
 
 pub(super) async fn progress(
     State(state): State<BootState>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
-    token: Token,
+    Admitted { token, client }: Admitted,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let token = state.admit(client, token.as_ref())?;
     let progress: Progress = serde_json::from_slice(&body).map_err(|error| {
         Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -109,33 +139,16 @@ pub(super) async fn progress(
     })?;
     state
         .discovery
-        .image_progress(&token, &progress.stage, &progress.message, client.ip())
+        .image_progress(&token, &progress.stage, &progress.message, client)
         .map_err(|refused| state.refuse(client, &refused))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 impl BootState {
-    fn admit(&self, client: SocketAddr, token: Option<&TypedHeader<Authorization<Bearer>>>) -> Result<String, Problem> {
-        if self.refused_tokens.is_closed(client.ip(), Instant::now()) {
-            return Err(Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "rate_limited",
-                "too many wrong tokens from this address; wait a minute",
-            ));
-        }
-        token.map(|header| header.token().to_owned()).ok_or_else(|| {
-            Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "boot_token_missing",
-                "send the boot token: `Authorization: Bearer …`; it is on the kernel command line as muster.token",
-            )
-        })
-    }
-
-    fn refuse(&self, client: SocketAddr, refused: &ReportRefused) -> Problem {
+    fn refuse(&self, client: IpAddr, refused: &ReportRefused) -> Problem {
         match refused {
             ReportRefused::UnknownToken => {
-                self.refused_tokens.refused(client.ip(), Instant::now());
+                self.refused_tokens.refused(client, Instant::now());
                 Problem::new(StatusCode::UNAUTHORIZED, "boot_token_unknown", refused.to_string())
             }
             ReportRefused::ExpiredToken => {

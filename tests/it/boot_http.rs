@@ -1,0 +1,424 @@
+//! What machines ask by HTTP while they boot: scripts, files, and their reports.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::connect_info::MockConnectInfo,
+    http::{Request, StatusCode, header},
+    response::Response,
+};
+use chrono::{DateTime, TimeDelta};
+use muster::{
+    boot::{AfterFacts, EventKind, Policy},
+    discovery::{BootFiles, Clock, Discovery, Setup},
+    http::boot::boot_router,
+    inventory::{Host, State},
+    store::{EventQuery, HostQuery, Store},
+};
+use muster_facts::{Facts, MacAddr};
+use muster_fleet::{Firmware, hardware};
+use serde_json::Value;
+use tower::ServiceExt;
+
+const MAC: MacAddr = MacAddr([0xe4, 0x43, 0x4b, 0, 0, 0]);
+
+/// A server without sockets, its files, and its clock.
+struct Rig {
+    store: Store,
+    router: Router,
+    seconds: Arc<AtomicI64>,
+    folder: tempfile::TempDir,
+}
+
+impl Rig {
+    async fn new(policy: Policy) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in [
+            ("loaders/snponly.efi", "a loader"),
+            ("image/vmlinuz", "a kernel"),
+            ("image/initrd", "0123456789"),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        store.migrate().await.unwrap();
+        let seconds = Arc::new(AtomicI64::new(0));
+        let ticks = Arc::clone(&seconds);
+        let clock = Clock::new(move || DateTime::UNIX_EPOCH + TimeDelta::seconds(ticks.load(Ordering::Relaxed)));
+        let setup = Setup {
+            policy,
+            subnets: Vec::new(),
+            files: Arc::new(BootFiles::new(
+                folder.path().join("loaders"),
+                folder.path().join("image"),
+            )),
+            boot_listen: "0.0.0.0:8081".parse().unwrap(),
+            boot_url: None,
+        };
+        let discovery = Discovery::start(&store, setup, clock).await.unwrap();
+        let client: SocketAddr = "10.77.0.100:40000".parse().unwrap();
+        Self {
+            store,
+            router: boot_router(discovery).layer(MockConnectInfo(client)),
+            seconds,
+            folder,
+        }
+    }
+
+    fn pass(&self, time: TimeDelta) {
+        self.seconds.fetch_add(time.num_seconds(), Ordering::Relaxed);
+    }
+
+    async fn send(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = Request::get(path).header(header::HOST, "10.77.0.1:8081");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    async fn script(&self, mac: MacAddr) -> String {
+        text(self.get(&format!("/boot/ipxe?mac={mac}&platform=efi"), &[]).await).await
+    }
+
+    /// The boot token out of a fresh script.
+    async fn token(&self, mac: MacAddr) -> String {
+        let script = self.script(mac).await;
+        let word = script
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("muster.token="));
+        word.unwrap_or_else(|| panic!("no token in {script}")).to_owned()
+    }
+
+    async fn report(&self, token: &str, facts: &Facts) -> Response {
+        self.post("/boot/facts", token, serde_json::to_vec(facts).unwrap())
+            .await
+    }
+
+    async fn post(&self, path: &str, token: &str, body: Vec<u8>) -> Response {
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
+    async fn hosts(&self) -> Vec<Host> {
+        self.store.drain().await.unwrap();
+        let query = HostQuery {
+            limit: 100,
+            ..HostQuery::default()
+        };
+        self.store.hosts(&query).await.unwrap().hosts
+    }
+
+    async fn kinds(&self, host: &Host) -> Vec<EventKind> {
+        self.store.drain().await.unwrap();
+        let query = EventQuery {
+            host: Some(host.id),
+            limit: 100,
+            ..EventQuery::default()
+        };
+        let mut kinds: Vec<_> = self
+            .store
+            .events(&query)
+            .await
+            .unwrap()
+            .iter()
+            .map(|event| event.kind)
+            .collect();
+        kinds.reverse();
+        kinds
+    }
+}
+
+async fn text(response: Response) -> String {
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+async fn json(response: Response) -> Value {
+    serde_json::from_str(&text(response).await).unwrap()
+}
+
+fn facts(index: u32) -> Facts {
+    hardware::facts(1, index, Firmware::Uefi, 0)
+}
+
+#[tokio::test]
+async fn an_unknown_machine_is_collected_and_becomes_a_host() {
+    let rig = Rig::new(Policy::default()).await;
+    let token = rig.token(MAC).await;
+    let progress = rig
+        .post(
+            "/boot/progress",
+            &token,
+            br#"{"stage":"gather","message":"reading"}"#.to_vec(),
+        )
+        .await;
+    assert_eq!(progress.status(), StatusCode::NO_CONTENT);
+    let answer = rig.report(&token, &facts(0)).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let answer = json(answer).await;
+    assert_eq!(answer["next"], "wait");
+
+    let hosts = rig.hosts().await;
+    assert_eq!(hosts.len(), 1);
+    let host = &hosts[0];
+    assert_eq!(answer["host"], host.id.to_string());
+    assert_eq!(host.state, State::Inventoried);
+    assert_eq!(host.summary.serial, facts(0).system.serial);
+    assert_eq!(host.boot_verdict.as_deref(), Some("reported"));
+    assert_eq!(
+        rig.kinds(host).await,
+        [
+            EventKind::HostCreated,
+            EventKind::BootScript,
+            EventKind::ImageProgress,
+            EventKind::FactsAccepted,
+            EventKind::NextTold
+        ]
+    );
+    let next = rig
+        .get("/boot/next", &[("authorization", &format!("Bearer {token}"))])
+        .await;
+    assert_eq!(json(next).await["host"], answer["host"]);
+}
+
+#[tokio::test]
+async fn a_machine_that_returns_is_the_same_host_after_a_nic_swap_too() {
+    let rig = Rig::new(Policy::default()).await;
+    let first = json(rig.report(&rig.token(MAC).await, &facts(0)).await).await;
+    let again = json(rig.report(&rig.token(MAC).await, &facts(0)).await).await;
+    assert_eq!(first["host"], again["host"]);
+
+    let other = MacAddr([0xb8, 0xce, 0xf6, 0, 0, 9]);
+    let mut swapped = facts(0);
+    swapped.nics[0].mac = Some(other);
+    let token = rig.token(other).await;
+    assert_eq!(
+        rig.hosts().await.len(),
+        2,
+        "the new card is a host of its own until it reports"
+    );
+    let after = json(rig.report(&token, &swapped).await).await;
+    assert_eq!(first["host"], after["host"]);
+    let hosts = rig.hosts().await;
+    assert_eq!(hosts.len(), 1, "and then it is the host it was");
+    let next = rig
+        .get("/boot/next", &[("authorization", &format!("Bearer {token}"))])
+        .await;
+    assert_eq!(json(next).await["host"], first["host"], "its token goes with it");
+    let kinds = rig.kinds(&hosts[0]).await;
+    assert_eq!(
+        kinds.iter().filter(|kind| **kind == EventKind::HostCreated).count(),
+        2,
+        "events move with it"
+    );
+}
+
+#[tokio::test]
+async fn two_machines_with_default_strings_are_two_hosts() {
+    let rig = Rig::new(Policy::default()).await;
+    for index in [0, 4] {
+        let mut facts = facts(index);
+        hardware::forget_identity(&mut facts);
+        let token = rig.token(hardware::mac(index, 0)).await;
+        assert_eq!(rig.report(&token, &facts).await.status(), StatusCode::OK);
+    }
+    assert_eq!(rig.hosts().await.len(), 2);
+}
+
+#[tokio::test]
+async fn many_reports_at_once_are_none_lost_and_none_doubled() {
+    let rig = Arc::new(Rig::new(Policy::default()).await);
+    let mut running = tokio::task::JoinSet::new();
+    for index in 0..200 {
+        let rig = Arc::clone(&rig);
+        running.spawn(async move {
+            let token = rig.token(hardware::mac(index, 0)).await;
+            let facts = facts(index);
+            let (first, second) = tokio::join!(rig.report(&token, &facts), rig.report(&token, &facts));
+            assert_eq!((first.status(), second.status()), (StatusCode::OK, StatusCode::OK));
+        });
+    }
+    while let Some(done) = running.join_next().await {
+        done.unwrap();
+    }
+    let page = rig.store.host_counts().await.unwrap();
+    assert_eq!(page.values().sum::<u64>(), 200);
+}
+
+#[tokio::test]
+async fn bad_reports_are_refused_with_a_reason_and_nothing_is_stored() {
+    let rig = Rig::new(Policy::default()).await;
+    let token = rig.token(MAC).await;
+    let malformed = br#"{"version":1,"disks":[{"size_bytes":-1}]}"#.to_vec();
+    for (token, body, status, code, words) in [
+        (
+            "guessed",
+            b"{}".to_vec(),
+            StatusCode::UNAUTHORIZED,
+            "boot_token_unknown",
+            "restart",
+        ),
+        (
+            &token,
+            malformed,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "facts_malformed",
+            "disks[0].size_bytes",
+        ),
+        (
+            &token,
+            b"{}".to_vec(),
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "facts_malformed",
+            "version",
+        ),
+        (
+            &token,
+            vec![b' '; 5 << 20],
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "facts_too_large",
+            "4194304",
+        ),
+    ] {
+        let answer = rig.post("/boot/facts", token, body).await;
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let problem = json(answer).await;
+        assert_eq!(problem["code"], code);
+        assert!(problem["detail"].as_str().unwrap().contains(words), "{problem}");
+    }
+    let missing = rig.get("/boot/next", &[]).await;
+    assert_eq!(json(missing).await["code"], "boot_token_missing");
+    let host = &rig.hosts().await[0];
+    assert_eq!(host.state, State::Discovered);
+    assert_eq!(host.boot_verdict.as_deref(), Some("facts_refused"));
+    assert_eq!(
+        rig.report(&token, &facts(0)).await.status(),
+        StatusCode::OK,
+        "the next one is served"
+    );
+}
+
+#[tokio::test]
+async fn guessing_tokens_is_slowed_down() {
+    let rig = Rig::new(Policy::default()).await;
+    let mut last = StatusCode::OK;
+    for guess in 0..40 {
+        last = rig
+            .post("/boot/facts", &format!("guess{guess}"), b"{}".to_vec())
+            .await
+            .status();
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn a_token_ends_unless_its_machine_keeps_asking() {
+    let rig = Rig::new(Policy::default()).await;
+    let kept = rig.token(MAC).await;
+    let left = rig.token(hardware::mac(1, 0)).await;
+    let bearer = format!("Bearer {kept}");
+    for _ in 0..4 {
+        rig.pass(TimeDelta::minutes(20));
+        let next = rig.get("/boot/next", &[("authorization", &bearer)]).await;
+        assert_eq!(next.status(), StatusCode::OK);
+    }
+    let refused = rig.report(&left, &facts(1)).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(json(refused).await["code"], "boot_token_expired");
+    let hosts = rig.hosts().await;
+    let host = hosts
+        .iter()
+        .find(|host| host.boot_verdict.as_deref() == Some("token_expired"));
+    assert!(host.is_some(), "{hosts:?}");
+}
+
+#[tokio::test]
+async fn without_an_image_the_machine_is_held_with_the_reason() {
+    let rig = Rig::new(Policy::default()).await;
+    std::fs::remove_file(rig.folder.path().join("image/initrd")).unwrap();
+    let script = rig.script(MAC).await;
+    assert!(script.contains("Why: ") && script.contains("sleep"), "{script}");
+    assert!(!script.contains("kernel"), "{script}");
+    assert_eq!(rig.hosts().await[0].boot_verdict.as_deref(), Some("no_image"));
+    std::fs::write(rig.folder.path().join("image/initrd"), "back").unwrap();
+    assert!(rig.script(MAC).await.contains("muster.token="));
+}
+
+#[tokio::test]
+async fn a_refused_machine_and_a_request_without_a_mac_get_a_script_that_says_so() {
+    let policy = Policy {
+        refuse: vec!["e4:43:4b:*".parse().unwrap()],
+        ..Policy::default()
+    };
+    let rig = Rig::new(policy).await;
+    assert!(!rig.script(MAC).await.contains("muster.token="));
+    let script = text(rig.get("/boot/ipxe", &[]).await).await;
+    assert!(
+        script.starts_with("#!ipxe") && script.contains("which interface"),
+        "{script}"
+    );
+    assert!(rig.hosts().await.is_empty(), "nothing is entered for either");
+}
+
+#[tokio::test]
+async fn a_machine_is_told_to_reboot_when_the_settings_say_so() {
+    let policy = Policy {
+        after_facts: AfterFacts::Reboot,
+        ..Policy::default()
+    };
+    let rig = Rig::new(policy).await;
+    let answer = json(rig.report(&rig.token(MAC).await, &facts(0)).await).await;
+    assert_eq!(answer["next"], "reboot");
+    assert!(
+        !rig.script(MAC).await.contains("muster.token="),
+        "its next boot is its own disk"
+    );
+}
+
+#[tokio::test]
+async fn files_come_whole_in_parts_or_not_at_all() {
+    let rig = Rig::new(Policy::default()).await;
+    let whole = rig.get("/boot/image/initrd", &[]).await;
+    assert_eq!(whole.status(), StatusCode::OK);
+    let etag = whole.headers()[header::ETAG].to_str().unwrap().to_owned();
+    assert_eq!(text(whole).await, "0123456789");
+
+    let part = rig.get("/boot/image/initrd", &[("range", "bytes=2-4")]).await;
+    assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(part.headers()[header::CONTENT_RANGE], "bytes 2-4/10");
+    assert_eq!(text(part).await, "234");
+
+    let changed = [("range", "bytes=2-4"), ("if-range", "\"another\"")];
+    assert_eq!(rig.get("/boot/image/initrd", &changed).await.status(), StatusCode::OK);
+    let had = rig.get("/boot/image/initrd", &[("if-none-match", &etag)]).await;
+    assert_eq!(had.status(), StatusCode::NOT_MODIFIED);
+    let beyond = rig.get("/boot/image/initrd", &[("range", "bytes=10-")]).await;
+    assert_eq!(beyond.status(), StatusCode::RANGE_NOT_SATISFIABLE);
+
+    for path in [
+        "/boot/loader/nosuch.efi",
+        "/boot/loader/..%2Fimage%2Finitrd",
+        "/boot/image/%2e%2e",
+        "/boot/image/passwd",
+    ] {
+        assert_eq!(rig.get(path, &[]).await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}
