@@ -1,6 +1,51 @@
-//! HTTP edges: machines (`boot`), programs (`api`) and people (`ui`).
+//! HTTP edges: machines (`boot`), programs (`api`) and people (`ui`). Thin: they read, ask one use case, and show.
 
+pub mod api;
 pub mod boot;
-mod problem;
+pub mod ui;
 
+mod assets;
+mod guard;
+mod live;
+mod problem;
+mod router;
+mod state;
+
+pub use guard::{Access, Audience, Route};
 pub use problem::Problem;
+pub use router::{Pages, page_router, pages};
+pub use state::{PageSetup, PageState};
+
+use axum::http::StatusCode;
+
+use crate::{auth::AuthError, store::StoreError};
+
+/// The answer to what `auth` refused.
+fn auth_problem(error: &AuthError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        AuthError::Wrong => Problem::new(StatusCode::FORBIDDEN, "wrong_password", detail),
+        AuthError::Wait(wait) => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait.as_secs().max(1))
+        }
+        AuthError::SetupRefused => Problem::new(StatusCode::FORBIDDEN, "setup_refused", detail),
+        AuthError::Name => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "name_unusable", detail),
+        AuthError::NameTaken => Problem::new(StatusCode::CONFLICT, "name_taken", detail),
+        AuthError::Password(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "password_unusable", detail),
+        AuthError::RoleTooStrong { .. } => Problem::new(StatusCode::FORBIDDEN, "role_too_strong", detail),
+        AuthError::Store(source) => Problem::internal(source),
+        AuthError::Fault(source) => Problem::internal(source),
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        auth_problem(&error)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error)
+    }
+}

@@ -71,7 +71,7 @@ impl Store {
     }
 }
 
-fn number(address: Ipv4Addr) -> i64 {
+pub(super) fn number(address: Ipv4Addr) -> i64 {
     i64::from(u32::from(address))
 }
 

@@ -12,6 +12,7 @@ mod events;
 mod facts;
 mod hosts;
 mod leases;
+mod pages;
 mod row;
 mod servers;
 mod sessions;

@@ -1,0 +1,94 @@
+//! The REST API, `/api/v1`: what the pages show, for programs. Described by OpenAPI at [`DOCUMENT`].
+
+mod account;
+mod hosts;
+mod network;
+mod shape;
+
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document, RefOr, Schema,
+        path::Paths,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+use utoipa_axum::routes as handlers;
+
+use super::{
+    Problem,
+    guard::{Access, Routes, SESSION_COOKIE},
+};
+use crate::auth::Permission;
+
+/// Where the description of the API is served; everybody may read it.
+pub const DOCUMENT: &str = "/api/v1/openapi.json";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Muster",
+        description = "What Muster's pages show, for programs. Refusals are application/problem+json with a stable `code`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+        version = "1"
+    ),
+    components(schemas(Problem)),
+    modifiers(&Admission),
+    security(("token" = []), ("session" = []))
+)]
+struct Base;
+
+/// How callers are known.
+struct Admission;
+
+impl Modify for Admission {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme(
+            "token",
+            SecurityScheme::Http(
+                HttpBuilder::new()
+                    .scheme(HttpAuthScheme::Bearer)
+                    .description(Some("An API token, made on the account page or by POST /api/v1/tokens"))
+                    .build(),
+            ),
+        );
+        components.add_security_scheme(
+            "session",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE))),
+        );
+    }
+}
+
+/// Every route of the API.
+pub(super) fn routes(routes: Routes) -> Routes {
+    let read_hosts = Access::Needs(Permission::ReadHosts);
+    let read_network = Access::Needs(Permission::ReadNetwork);
+    routes
+        .api(read_hosts, handlers!(hosts::hosts))
+        .api(read_hosts, handlers!(hosts::host))
+        .api(read_hosts, handlers!(hosts::interfaces))
+        .api(read_hosts, handlers!(hosts::components))
+        .api(read_hosts, handlers!(hosts::facts))
+        .api(read_hosts, handlers!(hosts::changes))
+        .api(read_hosts, handlers!(hosts::boots))
+        .api(read_hosts, handlers!(hosts::transcript))
+        .api(read_hosts, handlers!(hosts::events))
+        .api(read_network, handlers!(network::subnets))
+        .api(read_network, handlers!(network::leases))
+        .api(read_network, handlers!(network::dhcp_servers))
+        .api(Access::Needs(Permission::OwnAccount), handlers!(account::me))
+        .api(
+            Access::Needs(Permission::OwnTokens),
+            handlers!(account::tokens, account::make_token),
+        )
+        .api(Access::Needs(Permission::OwnTokens), handlers!(account::end_token))
+}
+
+/// The description of the API.
+pub(super) fn document(paths: Paths, schemas: Vec<(String, RefOr<Schema>)>) -> Document {
+    let mut document = Base::openapi();
+    document.paths = paths;
+    document.components.get_or_insert_default().schemas.extend(schemas);
+    document
+}

@@ -1,0 +1,80 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::ui::{Activity, Templates};
+use crate::{auth::Auth, discovery::Feed, ipam::Subnet, store::Store};
+
+/// What the pages and the API are given.
+pub struct PageSetup {
+    /// The ledger.
+    pub store: Store,
+    /// Accounts and sessions.
+    pub auth: Auth,
+    /// The time.
+    pub clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    /// What happens.
+    pub feed: Feed,
+    /// The subnets of the settings.
+    pub subnets: Vec<Subnet>,
+    /// True when people reach the page by HTTPS: cookies are then sent by HTTPS only.
+    pub https: bool,
+}
+
+/// State of all handlers of pages and API. Cheap to clone.
+#[derive(Clone)]
+pub struct PageState(Arc<Shared>);
+
+/// What [`PageState`] shares.
+struct Shared {
+    /// What was given.
+    setup: PageSetup,
+    templates: Templates,
+    activity: Activity,
+}
+
+impl PageState {
+    /// Reads the templates and the catalogue of the binary.
+    #[must_use]
+    pub fn new(setup: PageSetup) -> Self {
+        Self(Arc::new(Shared {
+            setup,
+            templates: Templates::new(),
+            activity: Activity::default(),
+        }))
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.0.setup.clock)()
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.0.setup.store
+    }
+
+    pub(super) fn auth(&self) -> &Auth {
+        &self.0.setup.auth
+    }
+
+    pub(super) fn subnets(&self) -> &[Subnet] {
+        &self.0.setup.subnets
+    }
+
+    pub(super) fn feed(&self) -> &Feed {
+        &self.0.setup.feed
+    }
+
+    pub(super) fn https(&self) -> bool {
+        self.0.setup.https
+    }
+
+    pub(super) fn templates(&self) -> &Templates {
+        &self.0.templates
+    }
+
+    pub(super) fn activity(&self) -> &Activity {
+        &self.0.activity
+    }
+}

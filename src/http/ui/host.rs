@@ -1,0 +1,332 @@
+//! One host: what its last boot came to, its hardware, its boots, its history.
+
+use axum::{
+    extract::{Path, Query},
+    http::StatusCode,
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use muster_facts::Facts;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    hardware, hosts, story, verdict,
+    view::{Place, View},
+};
+use crate::{
+    boot::BootId,
+    http::Problem,
+    inventory::{Host, HostId},
+    store::{EventQuery, FactSet, StoreError},
+};
+
+/// Lines of one transcript on a page.
+const MOST_LINES: u64 = 300;
+/// Lines of the last boot on the overview.
+const GLANCE: usize = 14;
+/// Changes on one page.
+const CHANGES: u64 = 100;
+/// Boots listed.
+const BOOTS: u64 = 50;
+
+const TABS: [&str; 5] = ["overview", "hardware", "boots", "changes", "facts"];
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    tab: String,
+    boot: Option<Uuid>,
+    before: Option<Uuid>,
+    #[serde(default)]
+    source: String,
+}
+
+#[derive(Serialize)]
+struct HostData {
+    id: HostId,
+    title: Option<String>,
+    machine: Option<String>,
+    state: &'static str,
+    name: Option<String>,
+    address: Option<String>,
+    created: DateTime<Utc>,
+    seen: DateTime<Utc>,
+    reported: Option<DateTime<Utc>>,
+    booted: Option<DateTime<Utc>>,
+    verdict: Option<verdict::Shown>,
+    verdict_words: Option<String>,
+    verdict_advice: Option<String>,
+    ambiguous_with: Vec<Other>,
+    tabs: [&'static str; 5],
+    tab: &'static str,
+    facts: Option<Facts>,
+    facts_source: Option<&'static str>,
+    facts_at: Option<DateTime<Utc>>,
+    sources: Vec<SourceTab>,
+    interfaces: Vec<InterfaceRow>,
+    gone: Vec<GoneRow>,
+    cards: Vec<hardware::Card>,
+    boots: Vec<BootRow>,
+    story: Vec<story::Line>,
+    story_began: Option<DateTime<Utc>>,
+    story_cut: Option<u64>,
+    changes: Vec<ChangeRow>,
+    older: Option<Uuid>,
+    raw: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Other {
+    id: HostId,
+    title: String,
+}
+
+#[derive(Serialize)]
+struct SourceTab {
+    source: &'static str,
+    current: bool,
+}
+
+#[derive(Serialize)]
+struct InterfaceRow {
+    mac: String,
+    name: Option<String>,
+    driver: Option<String>,
+    speed_mbps: Option<u32>,
+    link: Option<bool>,
+    neighbour: Option<String>,
+    vlan: Option<u16>,
+    model: Option<String>,
+    bus_address: Option<String>,
+    firmware: Option<String>,
+    addresses: Vec<String>,
+    present: bool,
+}
+
+/// A component that the last report no longer lists.
+#[derive(Serialize)]
+struct GoneRow {
+    kind: &'static str,
+    slot: Option<String>,
+    model: Option<String>,
+    serial: Option<String>,
+    size_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct BootRow {
+    id: Uuid,
+    began: DateTime<Utc>,
+    events: u64,
+    current: bool,
+}
+
+#[derive(Serialize)]
+struct ChangeRow {
+    at: DateTime<Utc>,
+    field: String,
+    before: Option<String>,
+    after: Option<String>,
+    source: &'static str,
+    actor: Option<String>,
+}
+
+pub(super) async fn page(view: View, Path(id): Path<String>, Query(asked): Query<Asked>) -> Response {
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, "host_unknown", "there is no such host");
+    let Ok(id) = id.parse::<HostId>() else {
+        return view.problem(&unknown());
+    };
+    match data(&view, id, &asked).await {
+        Ok(Some(data)) => {
+            let place = Place {
+                section: "hosts",
+                live: Some(id.to_string()),
+            };
+            view.page("host.html", &place, &data)
+        }
+        Ok(None) => view.problem(&unknown()),
+        Err(error) => view.problem(&Problem::from(error)),
+    }
+}
+
+async fn data(view: &View, id: HostId, asked: &Asked) -> Result<Option<HostData>, StoreError> {
+    let store = view.state.store();
+    let Some(host) = store.host(id).await? else {
+        return Ok(None);
+    };
+    let tab = TABS.into_iter().find(|tab| *tab == asked.tab).unwrap_or("overview");
+    let sets = store.facts(id).await?;
+    let chosen = newest(&sets, &asked.source);
+    let mut data = outline(&host, tab, chosen);
+    data.sources = sets
+        .iter()
+        .map(|set| SourceTab {
+            source: set.source.as_str(),
+            current: chosen.is_some_and(|chosen| chosen.source == set.source),
+        })
+        .collect();
+    for other in &host.ambiguous_with {
+        if let Some(other) = store.host(*other).await? {
+            data.ambiguous_with.push(Other {
+                id: other.id,
+                title: hosts::title(&other).unwrap_or_else(|| other.id.to_string()),
+            });
+        }
+    }
+    if matches!(tab, "overview" | "boots") {
+        boots(view, id, asked, &mut data).await?;
+    }
+    match tab {
+        "overview" => data.interfaces = interfaces(view, id, chosen).await?,
+        "hardware" => {
+            data.interfaces = interfaces(view, id, chosen).await?;
+            data.cards = chosen.map(|set| hardware::cards(&set.facts)).unwrap_or_default();
+            data.gone = gone(view, id).await?;
+        }
+        "changes" => {
+            let changes = store.changes(id, asked.before, CHANGES).await?;
+            data.older = changes
+                .last()
+                .filter(|_| changes.len() as u64 == CHANGES)
+                .map(|change| change.id);
+            data.changes = changes
+                .into_iter()
+                .map(|change| ChangeRow {
+                    at: change.at,
+                    field: change.field,
+                    before: change.before,
+                    after: change.after,
+                    source: change.source.as_str(),
+                    actor: change.actor,
+                })
+                .collect();
+        }
+        "facts" => data.raw = chosen.and_then(|set| serde_json::to_string_pretty(&set.facts).ok()),
+        _ => {}
+    }
+    Ok(Some(data))
+}
+
+/// The set of the source asked for, else the newest.
+fn newest<'a>(sets: &'a [FactSet], source: &str) -> Option<&'a FactSet> {
+    sets.iter()
+        .find(|set| set.source.as_str() == source)
+        .or_else(|| sets.iter().max_by_key(|set| set.at))
+}
+
+fn outline(host: &Host, tab: &'static str, chosen: Option<&FactSet>) -> HostData {
+    HostData {
+        id: host.id,
+        title: hosts::title(host),
+        machine: hosts::machine(host),
+        state: host.state.as_str(),
+        name: host.name.clone(),
+        address: host.address.map(|address| address.to_string()),
+        created: host.created_at,
+        seen: host.last_seen_at,
+        reported: host.reported_at,
+        booted: host.booted_at,
+        verdict: host.boot_verdict.as_deref().map(verdict::shown),
+        verdict_words: None,
+        verdict_advice: None,
+        ambiguous_with: Vec::new(),
+        tabs: TABS,
+        tab,
+        facts: chosen.map(|set| set.facts.clone()),
+        facts_source: chosen.map(|set| set.source.as_str()),
+        facts_at: chosen.map(|set| set.at),
+        sources: Vec::new(),
+        interfaces: Vec::new(),
+        gone: Vec::new(),
+        cards: Vec::new(),
+        boots: Vec::new(),
+        story: Vec::new(),
+        story_began: None,
+        story_cut: None,
+        changes: Vec::new(),
+        older: None,
+        raw: None,
+    }
+}
+
+async fn boots(view: &View, id: HostId, asked: &Asked, data: &mut HostData) -> Result<(), StoreError> {
+    let store = view.state.store();
+    let boots = store.boots(id, BOOTS).await?;
+    let shown = asked
+        .boot
+        .and_then(|wanted| boots.iter().find(|boot| boot.id == BootId(wanted)))
+        .or_else(|| boots.first());
+    if let Some(shown) = shown {
+        let events = store
+            .events(&EventQuery {
+                boot: Some(shown.id),
+                limit: MOST_LINES,
+                ..EventQuery::default()
+            })
+            .await?;
+        let mut lines = story::lines(&events, view.locale);
+        data.story_began = events.last().map(|event| event.at);
+        if data.tab == "overview" && lines.len() > GLANCE {
+            lines.drain(..lines.len() - GLANCE);
+        } else if shown.events > MOST_LINES {
+            data.story_cut = Some(MOST_LINES);
+        }
+        data.story = lines;
+    }
+    data.boots = boots
+        .iter()
+        .map(|boot| BootRow {
+            id: boot.id.0,
+            began: boot.began_at,
+            events: boot.events,
+            current: shown.is_some_and(|shown| shown.id == boot.id),
+        })
+        .collect();
+    Ok(())
+}
+
+/// The ledger's interfaces with what the last report says of them.
+async fn interfaces(view: &View, id: HostId, chosen: Option<&FactSet>) -> Result<Vec<InterfaceRow>, StoreError> {
+    let mut rows: Vec<InterfaceRow> = view
+        .state
+        .store()
+        .interfaces(id)
+        .await?
+        .into_iter()
+        .map(|interface| {
+            let nic = chosen.and_then(|set| set.facts.nics.iter().find(|nic| nic.mac == Some(interface.mac)));
+            InterfaceRow {
+                mac: interface.mac.to_string(),
+                name: interface.name,
+                driver: interface.driver,
+                speed_mbps: interface.speed_mbps,
+                link: nic.and_then(|nic| nic.link),
+                neighbour: interface.neighbour,
+                vlan: nic.and_then(|nic| nic.lldp.as_ref()?.vlan),
+                model: nic.and_then(|nic| hardware::pci_name(nic.pci_id.as_deref()?)),
+                bus_address: nic.and_then(|nic| nic.bus_address.clone()),
+                firmware: nic.and_then(|nic| nic.firmware.clone()),
+                addresses: nic.map(|nic| nic.addresses.clone()).unwrap_or_default(),
+                present: interface.present,
+            }
+        })
+        .collect();
+    rows.sort_by(|a, b| (!a.present, &a.name, &a.mac).cmp(&(!b.present, &b.name, &b.mac)));
+    Ok(rows)
+}
+
+async fn gone(view: &View, id: HostId) -> Result<Vec<GoneRow>, StoreError> {
+    let components = view.state.store().components(id).await?;
+    Ok(components
+        .into_iter()
+        .filter(|component| !component.present)
+        .map(|component| GoneRow {
+            kind: component.kind.as_str(),
+            slot: component.slot,
+            model: component.model,
+            serial: component.serial,
+            size_bytes: component.size_bytes,
+        })
+        .collect())
+}

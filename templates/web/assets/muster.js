@@ -1,0 +1,159 @@
+// Keeps a page fresh: relative times, what the server streams, and the chart. No text is made here.
+(function () {
+  "use strict";
+
+  // --- relative times ---------------------------------------------------------------------------------------------
+  var language = document.documentElement.lang || "en";
+  var relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+  var exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+  var clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+  var units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+  function showTimes(within) {
+    within.querySelectorAll("time[datetime]").forEach(function (element) {
+      var then = new Date(element.dateTime);
+      element.title = exact.format(then);
+      if (element.hasAttribute("data-clock")) {
+        element.textContent = clock.format(then);
+        return;
+      }
+      if (element.hasAttribute("data-exact")) {
+        element.textContent = exact.format(then);
+        return;
+      }
+      var seconds = Math.round((then - Date.now()) / 1000);
+      var unit = units.find(function (candidate) { return Math.abs(seconds) >= candidate[1]; }) || units[3];
+      element.textContent = relative.format(Math.trunc(seconds / unit[1]), unit[0]);
+    });
+  }
+
+  // --- fresh rows and parts in place of the old ones -----------------------------------------------------------------
+  // What a part says, leaving out how its times are written here.
+  function says(element) {
+    return element.outerHTML.replace(/(<time\b[^>]*?)(?: title="[^"]*")?([^>]*>)[^<]*/g, "$1$2").replace(/ class="fresh"/g, "");
+  }
+
+  function renewRows(old, fresh) {
+    var known = new Map();
+    Array.from(old.children).forEach(function (row) { known.set(row.id, row); });
+    Array.from(fresh.children).forEach(function (row, index) {
+      var before = known.get(row.id);
+      known.delete(row.id);
+      var now = before;
+      if (!before || says(before) !== says(row)) {
+        now = row;
+        now.classList.add("fresh");
+        if (before) before.replaceWith(now);
+      }
+      if (old.children[index] !== now) old.insertBefore(now, old.children[index] || null);
+    });
+    known.forEach(function (row) { row.remove(); });
+  }
+
+  function renew(text) {
+    var page = new DOMParser().parseFromString(text, "text/html");
+    document.querySelectorAll("[data-live-part]").forEach(function (part) {
+      var fresh = part.id && page.getElementById(part.id);
+      if (!fresh) return;
+      if (part.hasAttribute("data-live-rows")) renewRows(part, fresh);
+      else if (says(part) !== says(fresh) && !part.contains(document.activeElement)) part.replaceWith(fresh);
+    });
+    showTimes(document);
+    drawCharts();
+  }
+
+  // --- the stream --------------------------------------------------------------------------------------------------
+  var subject = document.body.dataset.live;
+  var shortest = 1500; // milliseconds between two refreshes
+  var wanted = false, busy = false, last = 0;
+
+  function refresh() {
+    if (!wanted || busy || document.hidden) return;
+    var wait = last + shortest - Date.now();
+    if (wait > 0) { setTimeout(refresh, wait); return; }
+    wanted = false;
+    busy = true;
+    last = Date.now();
+    fetch(location.href, { headers: { "X-Live": "1" }, redirect: "error" })
+      .then(function (answer) { return answer.ok ? answer.text() : Promise.reject(answer.status); })
+      .then(renew)
+      .catch(function () { /* the next change tries again */ })
+      .then(function () { busy = false; refresh(); });
+  }
+
+  function concerns(change) {
+    if (subject === "hosts") return change.many || change.hosts.length > 0;
+    if (subject === "dhcp") return change.leases;
+    return change.many || change.hosts.indexOf(subject) >= 0;
+  }
+
+  if (subject && window.EventSource) {
+    var stream = new EventSource("/events/stream");
+    var lamp = document.getElementById("live");
+    stream.onopen = function () { if (lamp) lamp.hidden = false; };
+    stream.onerror = function () { if (lamp) lamp.hidden = true; };
+    stream.addEventListener("changed", function (event) {
+      if (concerns(JSON.parse(event.data))) { wanted = true; refresh(); }
+    });
+    document.addEventListener("visibilitychange", refresh);
+    window.addEventListener("pagehide", function () { stream.close(); });
+  }
+
+  // --- the chart ---------------------------------------------------------------------------------------------------
+  var plots = new Map();
+
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  }
+
+  function drawCharts() {
+    if (!window.uPlot) return;
+    document.querySelectorAll("[data-chart]").forEach(function (box) {
+      var data = JSON.parse(box.dataset.chart);
+      var theme = document.documentElement.getAttribute("data-bs-theme");
+      var before = plots.get(box);
+      if (before && before.theme === theme) { before.plot.setData(data); return; }
+      if (before) before.plot.destroy();
+      var line = function (label, name) {
+        return { label: label, stroke: colour(name), fill: colour(name) + "22", width: 1.5, points: { show: false } };
+      };
+      var labels = JSON.parse(box.dataset.labels);
+      var axis = { stroke: colour("--tblr-secondary"), grid: { show: false }, ticks: { show: false }, font: "11px system-ui" };
+      var plot = new window.uPlot({
+        width: box.clientWidth, height: 96, padding: [6, 4, 0, 4],
+        cursor: { y: false, points: { size: 5 } }, legend: { show: false },
+        scales: { y: { range: function (u, low, high) { return [0, Math.max(4, high)]; } } },
+        axes: [Object.assign({ size: 22 }, axis), Object.assign({ size: 36, splits: function (u, i, low, high) { return [0, Math.ceil(high / 2), high]; } }, axis)],
+        series: [{}, line(labels[0], "--tblr-azure"), line(labels[1], "--tblr-green")]
+      }, data, box);
+      plots.set(box, { plot: plot, theme: theme });
+    });
+  }
+
+  window.addEventListener("resize", function () {
+    plots.forEach(function (entry, box) { entry.plot.setSize({ width: box.clientWidth, height: 96 }); });
+  });
+  new MutationObserver(drawCharts).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
+
+  // --- small things ------------------------------------------------------------------------------------------------
+  document.addEventListener("focusin", function (event) {
+    if (event.target.matches("[data-select]")) event.target.select();
+  });
+  document.addEventListener("click", function (event) {
+    document.querySelectorAll("details.menu[open]").forEach(function (menu) {
+      if (!menu.contains(event.target)) menu.open = false;
+    });
+  });
+  document.addEventListener("keydown", function (event) {
+    if (event.key === "Escape") document.querySelectorAll("details.menu[open]").forEach(function (menu) { menu.open = false; });
+    var search = document.getElementById("search");
+    if (event.key === "/" && search && !/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) {
+      event.preventDefault();
+      search.focus();
+    }
+  });
+  document.addEventListener("htmx:afterSettle", function () { showTimes(document); });
+  showTimes(document);
+  drawCharts();
+  setInterval(function () { showTimes(document); }, 10000);
+})();
