@@ -20,7 +20,7 @@ use crate::{
     auth::{Auth, Secret},
     config::{Settings, Sourced},
     discovery::Discovery,
-    http::boot::boot_router,
+    http::{PageSetup, PageState, boot::boot_router, page_router},
     net::tftp::{TftpBounds, run_tftp},
     store::Store,
 };
@@ -59,7 +59,7 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
 
     let mut parts = Parts::default();
     parts.start_tftp(settings, &discovery)?;
-    let page = parts.start_http(settings, &discovery).await?;
+    let page = parts.start_http(settings, &discovery, auth).await?;
     parts.spawn("housekeeping", {
         let kept = run_housekeeping(store.clone(), parts.stop.clone());
         async move {
@@ -106,9 +106,18 @@ impl Parts {
     }
 
     /// The page, its API and the boot routes, on one listener or on two. Gives the page's address.
-    async fn start_http(&mut self, settings: &Settings, discovery: &Discovery) -> Result<SocketAddr, AppError> {
+    async fn start_http(
+        &mut self,
+        settings: &Settings,
+        discovery: &Discovery,
+        auth: Auth,
+    ) -> Result<SocketAddr, AppError> {
         let boot = boot_router(discovery.clone());
-        let mut page = Router::new();
+        let mut page = page_router(PageState::new(PageSetup {
+            discovery: discovery.clone(),
+            auth,
+            https: false,
+        }));
         match settings.boot.listen.value {
             Some(address) if address != settings.http.listen.value => {
                 let origin = settings.boot.listen.origin.clone();

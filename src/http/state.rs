@@ -3,20 +3,20 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::ui::{Activity, Templates};
-use crate::{auth::Auth, discovery::Feed, ipam::Subnet, store::Store};
+use crate::{
+    auth::Auth,
+    boot::{Event, Verdict},
+    discovery::{Discovery, Feed},
+    ipam::Subnet,
+    store::Store,
+};
 
 /// What the pages and the API are given.
 pub struct PageSetup {
-    /// The ledger.
-    pub store: Store,
+    /// The ledger, the time, the subnets and what happens.
+    pub discovery: Discovery,
     /// Accounts and sessions.
     pub auth: Auth,
-    /// The time.
-    pub clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
-    /// What happens.
-    pub feed: Feed,
-    /// The subnets of the settings.
-    pub subnets: Vec<Subnet>,
     /// True when people reach the page by HTTPS: cookies are then sent by HTTPS only.
     pub https: bool,
 }
@@ -47,11 +47,11 @@ impl PageState {
     /// The time.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        (self.0.setup.clock)()
+        self.0.setup.discovery.now()
     }
 
     pub(super) fn store(&self) -> &Store {
-        &self.0.setup.store
+        self.0.setup.discovery.store()
     }
 
     pub(super) fn auth(&self) -> &Auth {
@@ -59,11 +59,16 @@ impl PageState {
     }
 
     pub(super) fn subnets(&self) -> &[Subnet] {
-        &self.0.setup.subnets
+        self.0.setup.discovery.subnets()
     }
 
     pub(super) fn feed(&self) -> &Feed {
-        &self.0.setup.feed
+        self.0.setup.discovery.feed()
+    }
+
+    /// What a boot came to; events oldest first.
+    pub(super) fn verdict(&self, events: &[Event]) -> Verdict {
+        self.0.setup.discovery.verdict(events)
     }
 
     pub(super) fn https(&self) -> bool {

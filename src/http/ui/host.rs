@@ -15,7 +15,7 @@ use super::{
     view::{Place, View},
 };
 use crate::{
-    boot::BootId,
+    boot::{BootId, Event},
     http::Problem,
     inventory::{Host, HostId},
     store::{EventQuery, FactSet, StoreError},
@@ -174,7 +174,7 @@ async fn data(view: &View, id: HostId, asked: &Asked) -> Result<Option<HostData>
             });
         }
     }
-    if matches!(tab, "overview" | "boots") {
+    if matches!(tab, "overview" | "hardware" | "boots") {
         boots(view, id, asked, &mut data).await?;
     }
     match tab {
@@ -265,6 +265,16 @@ async fn boots(view: &View, id: HostId, asked: &Asked, data: &mut HostData) -> R
                 ..EventQuery::default()
             })
             .await?;
+        let in_order: Vec<Event> = events.iter().rev().cloned().collect();
+        let verdict = view.state.verdict(&in_order);
+        let said = |key: &str| story::filled(&format!("{key}.{}", verdict.code), &verdict.params, view.locale);
+        let is_last = boots.first().is_some_and(|last| last.id == shown.id);
+        if is_last || data.tab == "boots" {
+            data.verdict = Some(verdict::shown(verdict.code.as_str()));
+            data.verdict_words = said("verdict");
+            data.verdict_advice = said("verdict_advice");
+            data.booted = Some(shown.began_at);
+        }
         let mut lines = story::lines(&events, view.locale);
         data.story_began = events.last().map(|event| event.at);
         if data.tab == "overview" && lines.len() > GLANCE {

@@ -2,29 +2,7 @@
 
 use serde::Serialize;
 
-/// Every verdict code that `boot` gives.
-pub(super) const CODES: &[&str] = &[
-    "reported",
-    "in_progress",
-    "observed_only",
-    "no_subnet",
-    "other_server_first",
-    "wrong_loader",
-    "proxy_ignored",
-    "no_loader",
-    "no_image",
-    "pool_exhausted",
-    "token_expired",
-    "http_unreachable",
-    "refused_by_policy",
-    "loader_loop",
-    "not_known",
-    "address_conflict",
-    "facts_refused",
-    "stalled",
-    "local_boot",
-    "image_trouble",
-];
+use crate::boot::{Level, VerdictCode};
 
 /// A verdict as a page shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,20 +14,23 @@ pub(super) struct Shown {
     pub(super) icon: &'static str,
 }
 
-/// A code of a newer server shows as not told.
+/// A code that this server does not know (a newer one wrote it) shows as not told.
 pub(super) fn shown(code: &str) -> Shown {
-    let (tone, icon) = match code {
-        "reported" => ("good", "check"),
-        "local_boot" => ("calm", "check"),
-        "in_progress" => ("busy", "busy"),
-        "observed_only" => ("calm", "eye"),
-        "stalled" | "not_known" | "image_trouble" | "proxy_ignored" => ("warn", "warn"),
-        code if CODES.contains(&code) => ("bad", "bad"),
-        _ => ("calm", "clock"),
+    let known = VerdictCode::ALL.iter().copied().find(|known| known.as_str() == code);
+    let (tone, icon) = match known {
+        Some(VerdictCode::Reported) => ("good", "check"),
+        Some(VerdictCode::LocalBoot) => ("calm", "check"),
+        Some(VerdictCode::InProgress) => ("busy", "busy"),
+        Some(VerdictCode::ObservedOnly) => ("calm", "eye"),
+        Some(code) => match code.level() {
+            Level::Fail => ("bad", "bad"),
+            Level::Warn => ("warn", "warn"),
+            Level::Info => ("calm", "check"),
+        },
+        None => ("calm", "clock"),
     };
-    let code = if CODES.contains(&code) { code } else { "unknown" };
     Shown {
-        code: code.to_owned(),
+        code: known.map_or("unknown", VerdictCode::as_str).to_owned(),
         tone,
         icon,
     }

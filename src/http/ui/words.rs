@@ -162,7 +162,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        boot::EventKind,
+        boot::{EventKind, Rule, VerdictCode},
         inventory::{ComponentKind, State},
         store::Role,
     };
@@ -217,10 +217,11 @@ mod tests {
         wanted.extend(["cpu", "dimm", "disk", "gpu"].map(|kind| format!("component.{kind}")));
         wanted.extend(["bound", "released", "declined"].map(|state| format!("lease.{state}")));
         wanted.extend(Role::ALL.map(|role| format!("role.{}", role.as_str())));
-        for code in super::super::verdict::CODES {
+        for code in VerdictCode::ALL.iter().map(|code| code.as_str()) {
             wanted.push(format!("verdict.{code}"));
             wanted.push(format!("verdict_advice.{code}"));
         }
+        wanted.extend(Rule::ALL.iter().map(|rule| format!("rule.{}", rule.as_str())));
         assert_eq!(ComponentKind::Cpu.as_str(), "cpu");
         for key in wanted {
             assert!(ENGLISH.contains_key(&key), "no text for {key}");
