@@ -78,9 +78,10 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     let outcome = stay(&programs, options);
     match outcome {
         Err(error)
-            if error
-                .downcast_ref::<LabError>()
-                .is_some_and(|error| matches!(error, LabError::Interrupted)) =>
+            if !options.once
+                && error
+                    .downcast_ref::<LabError>()
+                    .is_some_and(|error| matches!(error, LabError::Interrupted)) =>
         {
             println!("\nthe lab is taken down");
             Ok(())
