@@ -360,7 +360,9 @@ impl View {
         if claim.is_new {
             self.keys_mut().remove(claim.host.id);
         } else {
-            self.keys_mut().set(claim.host.id, claim.keys_before.clone());
+            let reported = claim.host.reported_at.is_some();
+            self.keys_mut()
+                .enter(claim.host.id, claim.keys_before.clone(), reported);
         }
     }
 }

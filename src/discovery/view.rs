@@ -62,7 +62,8 @@ impl View {
             for mac in &known.interfaces {
                 view.by_mac.insert(*mac, known.host.id);
             }
-            view.keys.set(known.host.id, known.keys.clone());
+            let reported = known.host.reported_at.is_some();
+            view.keys.enter(known.host.id, known.keys.clone(), reported);
             view.put_host(known.host.clone());
         }
         view

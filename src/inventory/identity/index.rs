@@ -20,12 +20,19 @@ impl KeyIndex {
 
     /// Replaces all keys of one host by those of its report.
     pub fn set(&mut self, host: HostId, keys: Vec<Key>) {
+        self.enter(host, keys, true);
+    }
+
+    /// Replaces all keys of one host by those kept of it; `reported` says whether it ever reported its hardware.
+    pub fn enter(&mut self, host: HostId, keys: Vec<Key>, reported: bool) {
         self.remove(host);
         for key in &keys {
             self.holders.entry(key.clone()).or_default().push(host);
         }
         self.keys.insert(host, keys);
-        self.reported.insert(host);
+        if reported {
+            self.reported.insert(host);
+        }
     }
 
     /// Adds one key to a host, seen on the network: an interface that asked for an address, the UUID of option 97.

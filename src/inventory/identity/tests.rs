@@ -333,6 +333,8 @@ fn an_index_forgets_and_replaces() {
     assert_eq!(known.holders(&key), [id(1)]);
     known.set(id(1), keys_of(&server(3)));
     assert_eq!(known.holders(&key), []);
+    known.enter(id(1), vec![key], false);
+    assert!(known.is_stub(id(1)), "put back as it was before a report that failed");
     known.remove(id(1));
     assert!(known.keys(id(1)).is_empty() && known.is_stub(id(1)));
     assert_eq!(who(&server(3), &known), Identified::New);
