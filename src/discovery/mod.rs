@@ -2,6 +2,7 @@
 
 mod arrival;
 mod clock;
+mod dhcp;
 mod feed;
 mod files;
 mod hosts;
@@ -22,6 +23,7 @@ use chrono::{DateTime, Utc};
 
 pub use arrival::{Answer, Arrival, ArrivalPort};
 pub use clock::Clock;
+pub use dhcp::DhcpCounts;
 pub use feed::{Feed, FeedItem};
 pub use files::{BootFile, BootFiles, FileFault, FileKind};
 pub use report::{NextStep, ReportRefused};
@@ -31,7 +33,7 @@ pub use view::View;
 
 use crate::{
     boot::{Policy, Surroundings},
-    ipam::Subnet,
+    ipam::{Subnet, Usage},
     store::{Store, StoreError, Writer},
 };
 
@@ -66,6 +68,7 @@ struct Inner {
     setup: Setup,
     malformed: malformed::Malformed,
     turns: report::Turns,
+    counters: dhcp::Counters,
 }
 
 impl Discovery {
@@ -75,9 +78,11 @@ impl Discovery {
     /// When the ledger cannot be read.
     pub async fn start(store: &Store, setup: Setup, clock: Clock) -> Result<Self, StoreError> {
         let snapshot = store.load_view().await?;
+        let servers = store.dhcp_servers().await?;
+        let view = View::load(&snapshot, servers, &setup.subnets, clock.now());
         Ok(Self {
             inner: Arc::new(Inner {
-                view: Mutex::new(View::load(&snapshot)),
+                view: Mutex::new(view),
                 store: store.clone(),
                 writer: store.writer(),
                 feed: Feed::default(),
@@ -85,6 +90,7 @@ impl Discovery {
                 setup,
                 malformed: malformed::Malformed::default(),
                 turns: report::Turns::default(),
+                counters: dhcp::Counters::default(),
             }),
         })
     }
@@ -142,6 +148,32 @@ impl Discovery {
             80 => format!("http://{address}"),
             port => format!("http://{address}:{port}"),
         }
+    }
+
+    /// DHCP since the start of the process.
+    #[must_use]
+    pub fn dhcp_counts(&self) -> DhcpCounts {
+        self.inner.counters.read()
+    }
+
+    /// Every subnet with the use of its ranges now.
+    #[must_use]
+    pub fn subnet_usage(&self) -> Vec<(Subnet, Usage)> {
+        let now = self.now();
+        let view = self.view();
+        let usage = |subnet: &Subnet| {
+            view.leases
+                .subnet_of(subnet.network.network())
+                .map_or_else(Usage::default, |number| view.leases.usage(number, now))
+        };
+        self.subnets()
+            .iter()
+            .map(|subnet| (subnet.clone(), usage(subnet)))
+            .collect()
+    }
+
+    pub(in crate::discovery) fn counters(&self) -> &dhcp::Counters {
+        &self.inner.counters
     }
 
     /// The view; held for a moment, never across an await.

@@ -101,6 +101,11 @@ impl Discovery {
     /// Whoever uses an address: by our lease, or as seen of other servers.
     #[must_use]
     pub fn mac_of_address(&self, address: IpAddr) -> Option<MacAddr> {
-        self.view().seen_at(address)
+        let view = self.view();
+        let ours = match address {
+            IpAddr::V4(address) => view.leases.holder(address),
+            IpAddr::V6(_) => None,
+        };
+        ours.or_else(|| view.seen_at(address))
     }
 }

@@ -1,7 +1,7 @@
 //! What decisions read: hosts by key, running boots, leases. Kept current after each commit.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::{IpAddr, Ipv4Addr},
 };
 
@@ -13,7 +13,8 @@ use super::tokens::Tokens;
 use crate::{
     boot::{BootId, Event, EventKind, Session, Stage, Surroundings, Verdict, VerdictCode, diagnose},
     inventory::{Host, HostId, Key, KeyIndex, State, new_id},
-    store::{Snapshot, Write},
+    ipam::{JumpWatch, Leases, Subnet, SubnetNo},
+    store::{DhcpServerSeen, Snapshot, Write},
 };
 
 /// Events of one boot kept for its verdict. A loop that goes on for hours is named by its first rounds.
@@ -21,6 +22,9 @@ const MAX_EVENTS: usize = 96;
 
 /// A boot is forgotten this long after its last event; its transcript is on disk.
 const FORGET: TimeDelta = TimeDelta::hours(1);
+
+/// Other DHCP servers kept in memory; on a real network there are a handful.
+pub(super) const MAX_SERVERS: usize = 256;
 
 /// Addresses remembered of clients that other servers gave one.
 const MAX_SEEN_ADDRESSES: usize = 16_384;
@@ -47,17 +51,34 @@ pub struct View {
     running: HashMap<MacAddr, Running>,
     /// Who uses an address that we did not give out.
     seen_addresses: HashMap<Ipv4Addr, MacAddr>,
+    /// Every address in use.
+    pub(super) leases: Leases,
+    /// Subnets whose exhaustion was told.
+    pub(super) exhausted: HashSet<SubnetNo>,
+    /// Other DHCP servers by address and our interface.
+    pub(super) servers: HashMap<(Ipv4Addr, String), DhcpServerSeen>,
+    /// Notices when the clock is set.
+    pub(super) jumps: JumpWatch,
     /// Hosts in state `discovered`, to bound what packets alone can make.
     stubs: usize,
 }
 
 impl View {
     /// The view of what is on disk.
-    pub(super) fn load(snapshot: &Snapshot) -> Self {
+    pub(super) fn load(
+        snapshot: &Snapshot,
+        servers: Vec<DhcpServerSeen>,
+        subnets: &[Subnet],
+        now: DateTime<Utc>,
+    ) -> Self {
         let mut view = Self {
             tokens: Tokens::new(snapshot.tokens.clone()),
+            leases: Leases::new(subnets, snapshot.leases.clone(), now),
             ..Self::default()
         };
+        for server in servers.into_iter().take(MAX_SERVERS) {
+            view.servers.insert((server.address, server.interface.clone()), server);
+        }
         for known in &snapshot.hosts {
             for mac in &known.interfaces {
                 view.by_mac.insert(*mac, known.host.id);

@@ -146,13 +146,11 @@ impl Story {
                     .with("file", param(event, "file")),
             );
         }
-        if event.kind == EventKind::DhcpAck
-            && let Some(url) = param(event, "url")
-        {
-            self.wait = Wait::Http {
+        if event.kind == EventKind::DhcpAck {
+            self.wait = param(event, "url").map_or(Wait::Nothing, |url| Wait::Http {
                 since: event.at,
                 url: Some(url.to_owned()),
-            };
+            });
         }
     }
 
