@@ -103,12 +103,7 @@ impl Desk {
     }
 
     /// The message, unless it is none or not for us.
-    fn read(
-        &self,
-        buffer: &[u8; MAX_DATAGRAM],
-        received: &Received,
-        interfaces: &mut Interfaces,
-    ) -> Option<Question> {
+    fn read(&self, buffer: &[u8; MAX_DATAGRAM], received: &Received, interfaces: &mut Interfaces) -> Option<Question> {
         let interface = interfaces.get(received.index, Instant::now())?;
         if !self.only.is_empty() && !self.only.contains(&interface.name) {
             return None;
