@@ -11,7 +11,7 @@ use super::AppError;
 use crate::{
     check::{Protocol, holder},
     config::{Port, Sourced},
-    net::tftp::TftpListener,
+    net::{dhcp::DhcpListener, tftp::TftpListener},
 };
 
 pub(super) async fn tcp(setting: &'static str, address: &Sourced<SocketAddr>) -> Result<TcpListener, AppError> {
@@ -24,6 +24,10 @@ pub(super) fn tftp(port: &Sourced<Port>) -> Result<TftpListener, AppError> {
     udp("tftp.port", port, |port| {
         TftpListener::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))
     })
+}
+
+pub(super) fn dhcp(setting: &'static str, port: &Sourced<Port>) -> Result<DhcpListener, AppError> {
+    udp(setting, port, DhcpListener::bind)
 }
 
 fn udp<T>(setting: &'static str, port: &Sourced<Port>, bind: impl FnOnce(u16) -> io::Result<T>) -> Result<T, AppError> {

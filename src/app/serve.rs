@@ -19,9 +19,12 @@ use super::{AppError, housekeeping::run_housekeeping, ledger, listen, plain};
 use crate::{
     auth::{Auth, Secret},
     config::{Settings, Sourced},
-    discovery::Discovery,
+    discovery::{ArrivalPort, Discovery},
     http::{PageSetup, PageState, boot::boot_router, page_router},
-    net::tftp::{TftpBounds, run_tftp},
+    net::{
+        dhcp::{DhcpListener, DhcpPorts, run_dhcp},
+        tftp::{TftpBounds, run_tftp},
+    },
     store::Store,
 };
 
@@ -58,6 +61,7 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         .map_err(AppError::View)?;
 
     let mut parts = Parts::default();
+    parts.start_dhcp(settings, &discovery)?;
     parts.start_tftp(settings, &discovery)?;
     let page = parts.start_http(settings, &discovery, auth).await?;
     parts.spawn("housekeeping", {
@@ -87,6 +91,48 @@ impl Parts {
         F: Future<Output = Result<(), Fault>> + Send + 'static,
     {
         self.tasks.spawn(async move { (name, part.await) });
+    }
+
+    fn start_dhcp(&mut self, settings: &Settings, discovery: &Discovery) -> Result<(), AppError> {
+        let dhcp = &settings.dhcp;
+        if !dhcp.enabled.value {
+            return Ok(());
+        }
+        let ports = DhcpPorts {
+            server: dhcp.port.value.0,
+            client: dhcp.client_port.value.0,
+            proxy: dhcp.proxy_port.value.0,
+        };
+        let mut listeners = vec![
+            ("the DHCP listener", ArrivalPort::Dhcp, listen::dhcp("dhcp.port", &dhcp.port)?),
+            (
+                "the PXE boot server's listener",
+                ArrivalPort::Proxy,
+                listen::dhcp("dhcp.proxy_port", &dhcp.proxy_port)?,
+            ),
+        ];
+        // Only to hear other servers: this machine's own DHCP client may have it, and that is as well.
+        match DhcpListener::bind(ports.client) {
+            Ok(listener) => listeners.push(("the listener to other servers", ArrivalPort::Client, listener)),
+            Err(error) => tracing::info!(
+                port = ports.client,
+                %error,
+                "other DHCP servers are recognised by what clients say of them only"
+            ),
+        }
+        for (name, kind, listener) in listeners {
+            tracing::info!(port = listener.port(), ?kind, "DHCP is listened to");
+            let answered = run_dhcp(
+                listener,
+                kind,
+                ports,
+                dhcp.interfaces.value.clone(),
+                discovery.clone(),
+                self.stop.clone(),
+            );
+            self.spawn(name, async { answered.await.map_err(Into::into) });
+        }
+        Ok(())
     }
 
     fn start_tftp(&mut self, settings: &Settings, discovery: &Discovery) -> Result<(), AppError> {
