@@ -322,7 +322,7 @@ impl Leases {
             starts_at: since,
             ends_at: now + length,
         };
-        self.keep(lease.clone());
+        self.keep(&lease);
         let given_up = self.give_up_others(number, mac, address, now);
         Ok(Bound {
             lease,
@@ -367,7 +367,7 @@ impl Leases {
         if !theirs || (offered && state == LeaseState::Released) {
             return None;
         }
-        let mut lease = slot.lease.clone().unwrap_or_else(|| Lease {
+        let mut lease = slot.lease.clone().unwrap_or(Lease {
             address,
             mac,
             client_id: None,
@@ -381,7 +381,7 @@ impl Leases {
             LeaseState::Declined => now + QUARANTINE,
             _ => now,
         };
-        self.keep(lease.clone());
+        self.keep(&lease);
         Some(lease)
     }
 
@@ -398,7 +398,7 @@ impl Leases {
         for address in offered {
             let lease = self.slots.get(&address).and_then(|slot| slot.lease.clone());
             match lease {
-                Some(lease) => self.keep(lease),
+                Some(lease) => self.keep(&lease),
                 None => self.free(address, mac),
             }
         }
@@ -509,7 +509,7 @@ impl Leases {
             .collect()
     }
 
-    fn keep(&mut self, lease: Lease) {
+    fn keep(&mut self, lease: &Lease) {
         let slot = Slot {
             mac: lease.mac,
             usage: Use::Kept(lease.state),
