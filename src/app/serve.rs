@@ -104,7 +104,11 @@ impl Parts {
             proxy: dhcp.proxy_port.value.0,
         };
         let mut listeners = vec![
-            ("the DHCP listener", ArrivalPort::Dhcp, listen::dhcp("dhcp.port", &dhcp.port)?),
+            (
+                "the DHCP listener",
+                ArrivalPort::Dhcp,
+                listen::dhcp("dhcp.port", &dhcp.port)?,
+            ),
             (
                 "the PXE boot server's listener",
                 ArrivalPort::Proxy,

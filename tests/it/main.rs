@@ -8,5 +8,6 @@
 
 mod boot_http;
 mod cli;
+mod dhcp;
 mod store;
 mod tftp;
