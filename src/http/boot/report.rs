@@ -36,13 +36,6 @@ impl FromRequestParts<BootState> for Admitted {
             .await
             .map_err(|missing| Problem::internal(&missing))?;
         let client = client.ip();
-        if state.refused_tokens.is_closed(client, Instant::now()) {
-            return Err(Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "rate_limited",
-                "too many wrong tokens from this address; wait a minute",
-            ));
-        }
         let header = TypedHeader::<Authorization<Bearer>>::from_request_parts(parts, state).await;
         let token = header.map(|header| header.token().to_owned()).map_err(|_| {
             Problem::new(
@@ -147,6 +140,12 @@ pub(super) async fn progress(
 impl BootState {
     fn refuse(&self, client: IpAddr, refused: &ReportRefused) -> Problem {
         match refused {
+            // Counted only here: a machine with a right of its own is served whatever others behind its address guess.
+            ReportRefused::UnknownToken if self.refused_tokens.is_closed(client, Instant::now()) => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "too many wrong tokens from this address; wait a minute",
+            ),
             ReportRefused::UnknownToken => {
                 self.refused_tokens.refused(client, Instant::now());
                 Problem::new(StatusCode::UNAUTHORIZED, "boot_token_unknown", refused.to_string())
