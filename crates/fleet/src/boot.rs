@@ -12,6 +12,7 @@ use crate::{
     clients::{RelayError, RelayPort, TftpClientError, fetch},
     hardware, ipxe,
     mix::Fault,
+    run::http_client,
 };
 
 /// Why a machine stopped.
@@ -58,7 +59,7 @@ pub(crate) struct Boot<'a> {
     machine: &'a Machine,
     mac: MacAddr,
     port: RelayPort,
-    http: &'a reqwest::Client,
+    http: reqwest::Client,
     /// How far it came.
     pub(crate) stage: Stage,
     /// The addresses it was given, in order.
@@ -72,7 +73,7 @@ impl<'a> Boot<'a> {
             machine,
             mac,
             port,
-            http,
+            http: http.clone(),
             stage: Stage::Firmware,
             addresses: Vec::new(),
             lose: u32::from(machine.fault == Fault::Loses),
@@ -156,8 +157,24 @@ impl<'a> Boot<'a> {
         if answer.message_type == Some(MessageType::Nak) {
             return Err(Stopped::Nak);
         }
-        self.addresses.push(answer.yiaddr);
+        self.move_to(answer.yiaddr)?;
         Ok(answer)
+    }
+
+    /// Speaks from this address from now on where the kernel lets us: on loopback every address is ours, and the
+    /// server tells machines apart by it.
+    fn move_to(&mut self, address: Ipv4Addr) -> Result<(), Stopped> {
+        if address.is_loopback() && self.addresses.last() != Some(&address) {
+            self.http = http_client(Some(address.into())).map_err(|source| Stopped::Http { what: "client", source })?;
+        }
+        self.addresses.push(address);
+        Ok(())
+    }
+
+    /// The address it speaks from.
+    fn own_address(&self) -> Ipv4Addr {
+        let last = self.addresses.last().copied();
+        last.filter(Ipv4Addr::is_loopback).unwrap_or(Ipv4Addr::UNSPECIFIED)
     }
 
     /// The loader the answer names, by TFTP or HTTP.
@@ -170,7 +187,12 @@ impl<'a> Boot<'a> {
             Ipv4Addr::UNSPECIFIED => answer.server_id.ok_or(Stopped::Lacks("next server"))?,
             server => server,
         };
-        fetch(SocketAddrV4::new(server, self.machine.tftp_port), file).await?;
+        fetch(
+            self.own_address(),
+            SocketAddrV4::new(server, self.machine.tftp_port),
+            file,
+        )
+        .await?;
         Ok(())
     }
 
@@ -304,9 +326,12 @@ impl<'a> Boot<'a> {
                 ("a-guessed-token", "{}".to_owned()),
                 (script.token.as_str(), " ".repeat(5 << 20)),
             ];
+            // Over connections of its own: the server closes the one by which it gets a body that is too large,
+            // which is an answer too.
+            let own = Some(self.own_address()).filter(|address| !address.is_unspecified());
+            let http = http_client(own.map(Into::into)).map_err(|source| Stopped::Http { what: "client", source })?;
             for (token, body) in bad {
-                // The server may close the connection on a body that is too large: that is an answer too.
-                if let Ok(answer) = self.http.post(&url).bearer_auth(token).body(body).send().await
+                if let Ok(answer) = http.post(&url).bearer_auth(token).body(body).send().await
                     && answer.status().is_success()
                 {
                     return Err(Stopped::Refused {

@@ -1,7 +1,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, SocketAddrV4},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -51,12 +51,13 @@ pub enum FleetError {
     Http(#[from] reqwest::Error),
 }
 
-/// What machines fetch with: straight to the server, and not for ever.
-pub(crate) fn http_client() -> Result<reqwest::Client, FleetError> {
-    Ok(reqwest::Client::builder()
+/// What machines fetch with: straight to the server, from this address, and not for ever.
+pub(crate) fn http_client(own: Option<IpAddr>) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
         .timeout(Duration::from_secs(120))
+        .local_address(own)
         .no_proxy()
-        .build()?)
+        .build()
 }
 
 /// Machines and the relay they stand behind.
@@ -77,7 +78,7 @@ impl Fleet {
             address: plan.relay,
             source,
         })?;
-        let http = http_client()?;
+        let http = http_client(None)?;
         Ok(Self { plan, relay, http })
     }
 

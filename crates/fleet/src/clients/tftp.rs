@@ -1,6 +1,6 @@
 use std::{
     io,
-    net::{SocketAddr, SocketAddrV4},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     time::Duration,
 };
 
@@ -33,12 +33,12 @@ pub enum TftpClientError {
 }
 
 /// Fetches a file as UEFI firmware does (blksize 1468, windowsize 4, tsize) and throws the content away.
-/// Gives the number of bytes.
+/// `own` is the address it asks from; unspecified leaves that to the kernel. Gives the number of bytes.
 ///
 /// # Errors
 /// When the server refuses or stops answering.
-pub async fn fetch(server: SocketAddrV4, file: &str) -> Result<u64, TftpClientError> {
-    let socket = UdpSocket::bind(SocketAddr::from(([0, 0, 0, 0], 0))).await?;
+pub async fn fetch(own: Ipv4Addr, server: SocketAddrV4, file: &str) -> Result<u64, TftpClientError> {
+    let socket = UdpSocket::bind(SocketAddrV4::new(own, 0)).await?;
     let mut request = vec![0, 1];
     let block = BLOCK.to_string();
     let window = WINDOW.to_string();

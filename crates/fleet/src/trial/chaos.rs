@@ -187,7 +187,7 @@ impl Load {
         let relay = Relay::start(site.relay(), site.dhcp()).map_err(TrialError::io("starting a relay"))?;
         let shared = Arc::new(Shared {
             relay,
-            http: crate::run::http_client()?,
+            http: crate::run::http_client(None).map_err(crate::FleetError::from)?,
             tftp_port: site.tftp().port(),
             seed: plan.seed,
             firmware: Mix::default(),

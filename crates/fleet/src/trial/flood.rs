@@ -175,7 +175,7 @@ struct Good {
 impl Good {
     fn plug(site: &Site) -> Result<Self, TrialError> {
         let relay = Relay::start(site.relay(), site.dhcp()).map_err(TrialError::io("starting a relay"))?;
-        let http = crate::run::http_client()?;
+        let http = crate::run::http_client(None).map_err(crate::FleetError::from)?;
         Ok(Self {
             relay,
             http,
