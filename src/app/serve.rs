@@ -116,7 +116,7 @@ impl Parts {
             ),
         ];
         // Only to hear other servers: this machine's own DHCP client may have it, and that is as well.
-        match DhcpListener::bind(ports.client) {
+        match DhcpListener::overhear(ports.client) {
             Ok(listener) => listeners.push(("the listener to other servers", ArrivalPort::Client, listener)),
             Err(error) => tracing::info!(
                 port = ports.client,

@@ -33,7 +33,7 @@ pub use view::View;
 
 use crate::{
     boot::{Policy, Surroundings},
-    ipam::{Subnet, Usage},
+    ipam::{Subnet, SubnetNo, Usage},
     store::{Store, StoreError, Writer},
 };
 
@@ -111,6 +111,12 @@ impl Discovery {
     #[must_use]
     pub fn subnets(&self) -> &[Subnet] {
         &self.inner.setup.subnets
+    }
+
+    /// True for an address in a configured subnet.
+    #[must_use]
+    pub fn serves(&self, address: Ipv4Addr) -> bool {
+        SubnetNo::of(self.subnets(), address).is_some()
     }
 
     /// Loaders and the collection image.

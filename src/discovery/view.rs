@@ -23,6 +23,12 @@ const MAX_EVENTS: usize = 96;
 /// A boot is forgotten this long after its last event; its transcript is on disk.
 const FORGET: TimeDelta = TimeDelta::hours(1);
 
+/// Boots kept in memory at once; a flood of invented machines pushes out boots, not the server.
+const MAX_RUNNING: usize = 32_768;
+
+/// Interfaces learned from packets of hosts that are known by their UUID.
+const MAX_LEARNED: usize = 65_536;
+
 /// Other DHCP servers kept in memory; on a real network there are a handful.
 pub(super) const MAX_SERVERS: usize = 256;
 
@@ -156,6 +162,13 @@ impl View {
         self.by_mac.insert(mac, host);
     }
 
+    /// Remembers an interface of a host that was recognised by something else, until its report says so for good.
+    pub(super) fn learn_interface(&mut self, mac: MacAddr, host: HostId) {
+        if self.by_mac.len() < self.hosts.len().saturating_add(MAX_LEARNED) {
+            self.by_mac.entry(mac).or_insert(host);
+        }
+    }
+
     /// Takes a host out, with its interfaces and keys.
     pub fn remove_host(&mut self, id: HostId) {
         if let Some(host) = self.hosts.remove(&id) {
@@ -205,6 +218,12 @@ impl View {
             events: Vec::new(),
             told: None,
         };
+        if self.running.len() >= MAX_RUNNING
+            && !self.running.contains_key(&mac)
+            && let Some(any) = self.running.keys().next().copied()
+        {
+            self.running.remove(&any);
+        }
         self.running.insert(mac, fresh);
         id
     }

@@ -89,7 +89,7 @@ impl<'a> Case<'a> {
             view.boot_of(mac, client.stage, now);
             if let Some(host) = host {
                 // A NIC that was put into a machine whose UUID is known: its boot belongs to that machine.
-                view.put_interface(mac, host);
+                view.learn_interface(mac, host);
             }
         }
         let request = BootRequest {

@@ -65,9 +65,23 @@ impl DhcpListener {
     /// # Errors
     /// When the port is taken or not allowed.
     pub fn bind(port: u16) -> io::Result<Self> {
+        Self::open(Ipv4Addr::UNSPECIFIED, port, false)
+    }
+
+    /// Hears what is broadcast to a port and nothing else: this machine's own DHCP client keeps its unicast, and may
+    /// bind the same port.
+    ///
+    /// # Errors
+    /// When the port is held by a program that does not share it, or is not allowed.
+    pub fn overhear(port: u16) -> io::Result<Self> {
+        Self::open(Ipv4Addr::BROADCAST, port, true)
+    }
+
+    fn open(address: Ipv4Addr, port: u16, shared: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
         socket.set_broadcast(true)?;
-        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
+        socket.set_reuse_address(shared)?;
+        socket.bind(&SocketAddr::from((address, port)).into())?;
         setsockopt(&socket, Ipv4PacketInfo, &true)?;
         // Ten thousand machines that power on together fit in here.
         socket.set_recv_buffer_size(8 << 20)?;

@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     DhcpListener, DhcpPorts,
     addressing::destination,
-    interfaces::Interfaces,
+    interfaces::{Interface, Interfaces},
     listener::{MAX_DATAGRAM, Received},
 };
 use crate::discovery::{Arrival, ArrivalPort, Discovery};
@@ -108,12 +108,7 @@ impl Desk {
         if !self.only.is_empty() && !self.only.contains(&interface.name) {
             return None;
         }
-        // The address that was asked is the server identifier, when it is one of ours; a broadcast asks the first.
-        let server = match received.asked {
-            Ipv4Addr::UNSPECIFIED | Ipv4Addr::BROADCAST => interface.addresses.first().copied(),
-            asked => Some(asked),
-        }
-        .unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let server = self.own_name(received, interface);
         let arrival = Arrival {
             interface: interface.name.clone(),
             index: received.index,
@@ -135,6 +130,20 @@ impl Desk {
                 None
             }
         }
+    }
+
+    /// The address of ours that the client sees: the one it asked. A client without an address asks by broadcast; on
+    /// an interface with several addresses it belongs to the one that is in a configured subnet.
+    fn own_name(&self, received: &Received, interface: &Interface) -> Ipv4Addr {
+        let asked = Some(received.asked).filter(|asked| !asked.is_unspecified() && !asked.is_broadcast());
+        let candidates = || asked.into_iter().chain(interface.addresses.iter().copied());
+        let served = || candidates().find(|address| self.discovery.serves(*address));
+        let by_broadcast = received.from.ip().is_unspecified();
+        by_broadcast
+            .then(served)
+            .flatten()
+            .or_else(|| candidates().next())
+            .unwrap_or(Ipv4Addr::UNSPECIFIED)
     }
 
     fn queue(&self, lines: &mut HashMap<[u8; 16], mpsc::Sender<Question>>, question: Question) {

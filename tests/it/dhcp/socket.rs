@@ -73,3 +73,9 @@ async fn simulated_relays_get_addresses_through_noise() {
     stop.cancel();
     serving.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn the_clients_port_is_shared_with_this_machines_own_client() {
+    let first = DhcpListener::overhear(0).unwrap();
+    DhcpListener::overhear(first.port()).unwrap();
+}
