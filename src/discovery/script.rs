@@ -6,6 +6,7 @@ use muster_facts::MacAddr;
 
 use super::{
     Discovery,
+    hosts::NotEntered,
     tokens::{NoRandomness, hash_of, new_token},
 };
 use crate::{
@@ -45,11 +46,13 @@ const BROKEN: &str = "#!ipxe\necho Muster: the boot script cannot be made. See t
 
 /// Why a machine cannot be given a boot token.
 #[derive(Debug, thiserror::Error)]
-enum NoToken {
+enum ScriptFault {
     #[error("the token cannot be kept")]
-    NotKept(#[from] StoreError),
+    Store(#[from] StoreError),
+    #[error("the machine cannot be entered in the ledger")]
+    Ledger(#[from] NotEntered),
     #[error("the token cannot be made")]
-    NotMade(#[from] NoRandomness),
+    Randomness(#[from] NoRandomness),
 }
 
 /// Whose boot a script is for.
@@ -85,7 +88,7 @@ impl Discovery {
         }
         let asking = match self.asking(mac).await {
             Ok(asking) => asking,
-            Err(error) => return not_kept(&again, &NoToken::from(error)),
+            Err(error) => return not_kept(&again, &ScriptFault::from(error)),
         };
         let token = match decision.action {
             Action::Collect => match self.grant_report(&asking).await {
@@ -131,7 +134,7 @@ impl Discovery {
 
     /// The host and boot that a script is for; made when this machine was never heard before (its addresses come
     /// from elsewhere and nobody relays its packets here).
-    async fn asking(&self, mac: MacAddr) -> Result<Asking, StoreError> {
+    async fn asking(&self, mac: MacAddr) -> Result<Asking, NotEntered> {
         let now = self.now();
         let host = self.ensure_host(mac).await?;
         let boot = self.view().boot_of(mac, Stage::Script, now);
@@ -139,7 +142,7 @@ impl Discovery {
     }
 
     /// A new token, on disk before it leaves.
-    async fn grant_report(&self, asking: &Asking) -> Result<String, NoToken> {
+    async fn grant_report(&self, asking: &Asking) -> Result<String, ScriptFault> {
         let now = self.now();
         let token = new_token()?;
         let kept = BootToken {
@@ -200,7 +203,7 @@ impl Discovery {
     }
 }
 
-fn not_kept(again: &str, error: &NoToken) -> String {
+fn not_kept(again: &str, error: &ScriptFault) -> String {
     tracing::error!(error = error as &dyn std::error::Error, "no boot token could be given");
     rendered(&BootScript::Hold {
         again,

@@ -329,7 +329,11 @@ async fn guessing_tokens_is_slowed_down() {
     }
     assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
     let own = rig.report(&token, &facts(0)).await;
-    assert_eq!(own.status(), StatusCode::OK, "a token that was given is served all the same");
+    assert_eq!(
+        own.status(),
+        StatusCode::OK,
+        "a token that was given is served all the same"
+    );
 }
 
 #[tokio::test]

@@ -34,6 +34,11 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
         "wiring reads the settings and passes plain values down",
     ),
     ("app", "telemetry", "wiring starts logging before anything else"),
+    (
+        "discovery",
+        "render",
+        "a boot script is written where it is decided; writing one needs nothing else",
+    ),
     ("boot", "inventory", "a boot names the host it belongs to"),
     ("ipam", "inventory", "shares the error for an unknown word"),
 ];

@@ -19,10 +19,6 @@ use crate::{
     store::Write,
 };
 
-/// Hosts known by packets alone that are kept; more are served and not entered, so that a flood of invented addresses
-/// fills neither memory nor disk.
-const MAX_STUBS: usize = 50_000;
-
 /// What follows from one packet.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -72,7 +68,7 @@ impl<'a> Case<'a> {
             .or_else(|| packet.uuid().and_then(|uuid| view.host_by_uuid(uuid)));
         let mut told = client.stage.boots();
         let host = match host {
-            None if told && view.stub_count() < MAX_STUBS => {
+            None if told && view.has_room_for_stub() => {
                 let host = view.add_stub(mac, now);
                 let id = host.id;
                 outcome.created = Some(Write::HostCreated(Box::new(host), vec![mac]));
