@@ -227,9 +227,8 @@ impl Bench {
         );
         let before = Usage::of(self.server.id()).context("the server is gone")?;
         let log = self.folder.join(format!("perfdhcp-{rate}.log"));
-        let mut arguments: Vec<String> = ["-c", "1", "perfdhcp", "-4", "-W", "1", "-l", CLIENT_INTERFACE]
-            .map(str::to_owned)
-            .to_vec();
+        let words = ["perfdhcp", "-4", "-W", "1", "-l", CLIENT_INTERFACE];
+        let mut arguments = on_processor("1", &words);
         arguments.extend(["-r".to_owned(), rate.to_string()]);
         arguments.extend(["-R".to_owned(), CLIENTS.to_string()]);
         arguments.extend(["-p".to_owned(), seconds.to_string()]);
@@ -248,7 +247,7 @@ impl Bench {
         let mut perfdhcp = Process::start(
             "perfdhcp",
             &self.client_side,
-            Path::new("taskset"),
+            Path::new("nice"),
             &arguments,
             &[],
             &log,
@@ -315,6 +314,15 @@ impl Figures {
     }
 }
 
+/// Arguments of `nice` that run a command on one processor, before whatever else this machine does.
+fn on_processor(processor: &str, command: &[&str]) -> Vec<String> {
+    ["-n", "-15", "taskset", "-c", processor]
+        .iter()
+        .chain(command)
+        .map(|word| (*word).to_owned())
+        .collect()
+}
+
 /// Starts a program on the server's processor.
 fn start(
     name: &str,
@@ -323,16 +331,12 @@ fn start(
     command: &[&str],
     environment: &[(&str, &str)],
 ) -> anyhow::Result<Process> {
-    let arguments: Vec<String> = ["-c", "0"]
-        .iter()
-        .chain(command)
-        .map(|word| (*word).to_owned())
-        .collect();
+    let arguments = on_processor("0", command);
     let log = folder.join(format!("{name}.log"));
     Ok(Process::start(
         name,
         namespace,
-        Path::new("taskset"),
+        Path::new("nice"),
         &arguments,
         environment,
         &log,
