@@ -11,3 +11,4 @@ mod cli;
 mod dhcp;
 mod store;
 mod tftp;
+mod trials;
