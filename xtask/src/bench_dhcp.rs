@@ -37,6 +37,8 @@ const RATES: &[u32] = &[
 ];
 /// Different clients.
 const CLIENTS: u32 = 50_000;
+/// How long answers are waited for after the last question, microseconds: as long as a client waits at first.
+const EXIT_WAIT_US: &str = "1000000";
 /// The share of exchanges that may be lost, in hundredths.
 const LOSS: f64 = 1.0;
 /// How long a server may take until it answers.
@@ -74,9 +76,9 @@ pub(crate) struct Options {
     /// Seconds at each rate.
     #[arg(long, default_value_t = 5)]
     seconds: u32,
-    /// Measure a build without optimisation.
+    /// The server's program [default: built with optimisation].
     #[arg(long)]
-    debug: bool,
+    muster: Option<PathBuf>,
     /// Only this rate, exchanges a second.
     #[arg(long)]
     rate: Option<u32>,
@@ -104,16 +106,17 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     );
     stop::listen();
     setup::ensure_packages(NEED)?;
-    let programs = options
-        .servers
-        .contains(&Candidate::Muster)
-        .then(|| Programs::build(repository, !options.debug))
-        .transpose()?;
+    let muster = match &options.muster {
+        Some(program) => Some(program.clone()),
+        None if options.servers.contains(&Candidate::Muster) => Some(Programs::build(repository, true)?.muster),
+        None => None,
+    };
     let folder = tempfile::Builder::new().prefix("muster-bench-").tempdir()?;
     let mut rows = Vec::new();
+    let _precedence = Precedence::take();
     for clients in &options.clients {
         for candidate in &options.servers {
-            let bench = Bench::open(folder.path(), *candidate, *clients, programs.as_ref())?;
+            let bench = Bench::open(folder.path(), *candidate, *clients, muster.as_deref())?;
             let measures = bench.climb(options)?;
             rows.push((*candidate, *clients, measures));
         }
@@ -161,12 +164,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn open(
-        folder: &Path,
-        candidate: Candidate,
-        clients: Clients,
-        programs: Option<&Programs>,
-    ) -> anyhow::Result<Self> {
+    fn open(folder: &Path, candidate: Candidate, clients: Clients, muster: Option<&Path>) -> anyhow::Result<Self> {
         let server_side = Namespace::create("fleet-server")?;
         let client_side = Namespace::create("fleet-client")?;
         server_side.add_cable(INTERFACE, &client_side, CLIENT_INTERFACE)?;
@@ -175,10 +173,7 @@ impl Bench {
         let folder = folder.join(format!("{candidate:?}-{clients:?}").to_lowercase());
         fs::create_dir_all(&folder)?;
         let server = match candidate {
-            Candidate::Muster => {
-                let programs = programs.context("the server was not built")?;
-                start_muster(&folder, &server_side, &programs.muster)?
-            }
+            Candidate::Muster => start_muster(&folder, &server_side, muster.context("the server was not built")?)?,
             Candidate::Kea => start_kea(&folder, &server_side)?,
             Candidate::Dnsmasq => start_dnsmasq(&folder, &server_side)?,
         };
@@ -227,7 +222,7 @@ impl Bench {
         );
         let before = Usage::of(self.server.id()).context("the server is gone")?;
         let log = self.folder.join(format!("perfdhcp-{rate}.log"));
-        let words = ["perfdhcp", "-4", "-W", "1", "-l", CLIENT_INTERFACE];
+        let words = ["perfdhcp", "-4", "-W", EXIT_WAIT_US, "-l", CLIENT_INTERFACE];
         let mut arguments = on_processor("1", &words);
         arguments.extend(["-r".to_owned(), rate.to_string()]);
         arguments.extend(["-R".to_owned(), CLIENTS.to_string()]);
@@ -247,7 +242,7 @@ impl Bench {
         let mut perfdhcp = Process::start(
             "perfdhcp",
             &self.client_side,
-            Path::new("nice"),
+            Path::new("taskset"),
             &arguments,
             &[],
             &log,
@@ -314,13 +309,33 @@ impl Figures {
     }
 }
 
-/// Arguments of `nice` that run a command on one processor, before whatever else this machine does.
+/// Arguments of `taskset` that run a command on one processor.
 fn on_processor(processor: &str, command: &[&str]) -> Vec<String> {
-    ["-n", "-15", "taskset", "-c", processor]
+    ["-c", processor]
         .iter()
         .chain(command)
         .map(|word| (*word).to_owned())
         .collect()
+}
+
+/// While it lives, this session comes before others of the machine where the kernel groups processes by session: what
+/// a person does beside the measurement disturbs it less. A kernel that does not offer it is as good without.
+struct Precedence;
+
+/// The kernel's file of this session's group.
+const GROUP: &str = "/proc/self/autogroup";
+
+impl Precedence {
+    fn take() -> Self {
+        let _ = fs::write(GROUP, "-15");
+        Self
+    }
+}
+
+impl Drop for Precedence {
+    fn drop(&mut self) {
+        let _ = fs::write(GROUP, "0");
+    }
 }
 
 /// Starts a program on the server's processor.
@@ -336,7 +351,7 @@ fn start(
     Ok(Process::start(
         name,
         namespace,
-        Path::new("nice"),
+        Path::new("taskset"),
         &arguments,
         environment,
         &log,
