@@ -72,6 +72,14 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         }
     });
 
+    parts.spawn("the look after boots that went quiet", {
+        let kept = discovery.keep(parts.stop.clone());
+        async move {
+            kept.await;
+            Ok(())
+        }
+    });
+
     announce(setup.as_ref(), page);
     let ended = parts.run(interrupt, terminate).await;
     close(store).await;
