@@ -85,15 +85,18 @@ impl Namespace {
         run_ip(&[&["-n", &self.name], arguments].concat()).map(drop)
     }
 
-    /// Adds a bridge with an address, without spanning tree: a port forwards at once.
+    /// Adds a bridge with an address, without spanning tree: a port forwards at once. Its hardware address is `mac`;
+    /// without one of its own, a bridge takes another address with each port that comes and goes.
     ///
     /// # Errors
     /// When `ip` refuses.
-    pub fn add_bridge(&self, bridge: &str, address: Ipv4Addr, prefix: u8) -> Result<(), LabError> {
+    pub fn add_bridge(&self, bridge: &str, mac: &str, address: Ipv4Addr, prefix: u8) -> Result<(), LabError> {
         self.ip(&[
             "link",
             "add",
             bridge,
+            "address",
+            mac,
             "type",
             "bridge",
             "stp_state",

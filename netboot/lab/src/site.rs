@@ -23,6 +23,9 @@ use crate::{
 
 /// The bridge that machines are ports of, on either side of a relay.
 pub const BRIDGE: &str = "br0";
+/// The server's hardware address on the bridge, and the relay's on its own.
+pub const SERVER_MAC: &str = "52:54:00:7f:00:01";
+const RELAY_MAC: &str = "52:54:00:7f:00:02";
 /// The server's address on a network without relay.
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 /// The relay's address on the machines' network behind it.
@@ -64,7 +67,7 @@ impl Site {
     /// # Errors
     /// When the network or a folder cannot be made.
     pub fn open(namespace: Namespace, logs: &Path) -> Result<Self, LabError> {
-        namespace.add_bridge(BRIDGE, SERVER, 24)?;
+        namespace.add_bridge(BRIDGE, SERVER_MAC, SERVER, 24)?;
         let advertiser = Advertiser::start(&namespace, BRIDGE)?;
         fs::create_dir_all(logs).map_err(LabError::io(format!("creating {}", logs.display())))?;
         // Disks of machines are better held in memory, where there is a file system for it.
@@ -102,7 +105,7 @@ impl Site {
         logs: &Path,
     ) -> Result<Self, LabError> {
         let mut site = Self::open(server, logs)?;
-        machines.add_bridge(BRIDGE, RELAY, 24)?;
+        machines.add_bridge(BRIDGE, RELAY_MAC, RELAY, 24)?;
         let advertiser = Advertiser::start(&machines, BRIDGE)?;
         site.server.add_cable(UPLINK, &machines, UPLINK)?;
         site.server.add_address(UPLINK, CABLE.0, 30)?;
