@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use muster_lab::{Firmware, MachineSpec, Namespace, hardware::NicModel, site::Site};
 
-use crate::trial::{self, ADDRESS, IMAGE};
+use crate::trial::{self, FIRMWARE_ADDRESS, IMAGE_ADDRESS, IPXE_ADDRESS, NEW, REPORT, SCRIPT};
 
 #[test]
 fn boots_by_the_rom_of_its_card() {
@@ -13,7 +13,8 @@ fn boots_by_the_rom_of_its_card() {
     let ledger = trial::sign_in(&site);
     let machine = site.power_on(Firmware::Bios, NicModel::Virtio).unwrap();
     trial::assert_reports(&ledger, &machine);
-    trial::assert_story(&ledger, &machine.spec().hardware, &[&ADDRESS[..], &IMAGE].concat());
+    let story = [&NEW[..], &IPXE_ADDRESS, &SCRIPT, &IMAGE_ADDRESS, &REPORT].concat();
+    trial::assert_story(&ledger, &machine.spec().hardware, &story);
 }
 
 /// The relay takes away what shows that the ROM is iPXE, so the server sees plain BIOS firmware first.
@@ -32,6 +33,15 @@ fn chainloads_from_plain_firmware() {
         .unwrap();
     trial::assert_reports(&ledger, &machine);
     let loader = ["tftp_request undionly.kpxe", "tftp_done undionly.kpxe"];
-    let story = [&ADDRESS[..], &loader, &ADDRESS, &IMAGE].concat();
+    let story = [
+        &NEW[..],
+        &FIRMWARE_ADDRESS,
+        &loader,
+        &IPXE_ADDRESS,
+        &SCRIPT,
+        &IMAGE_ADDRESS,
+        &REPORT,
+    ]
+    .concat();
     trial::assert_story(&ledger, &machine.spec().hardware, &story);
 }

@@ -2,17 +2,17 @@
 
 use muster_lab::{Firmware, hardware::NicModel};
 
-use crate::trial::{self, ADDRESS, IMAGE};
+use crate::trial::{self, FIRMWARE_ADDRESS, IMAGE_ADDRESS, IPXE_ADDRESS, NEW, REPORT, SCRIPT};
 
 /// The firmware asks for the size first and ends that transfer on purpose, then fetches the file.
 const SNPONLY_BY_TFTP: [&str; 4] = [
     "tftp_request snponly.efi",
-    "tftp_done snponly.efi",
+    "tftp_failed snponly.efi size_only",
     "tftp_request snponly.efi",
     "tftp_done snponly.efi",
 ];
 /// What the newer iPXE looks for before anything else, and does not find.
-const AUTOEXEC: [&str; 1] = ["tftp_request autoexec.ipxe"];
+const AUTOEXEC: [&str; 2] = ["tftp_request autoexec.ipxe", "tftp_failed autoexec.ipxe missing"];
 
 #[test]
 fn boots_by_the_firmwares_own_pxe() {
@@ -21,7 +21,17 @@ fn boots_by_the_firmwares_own_pxe() {
     let ledger = trial::sign_in(&site);
     let machine = site.power_on(Firmware::Uefi, NicModel::Virtio).unwrap();
     trial::assert_reports(&ledger, &machine);
-    let story = [&ADDRESS[..], &SNPONLY_BY_TFTP, &AUTOEXEC, &ADDRESS, &IMAGE].concat();
+    let story = [
+        &NEW[..],
+        &FIRMWARE_ADDRESS,
+        &SNPONLY_BY_TFTP,
+        &AUTOEXEC,
+        &IPXE_ADDRESS,
+        &SCRIPT,
+        &IMAGE_ADDRESS,
+        &REPORT,
+    ]
+    .concat();
     trial::assert_story(&ledger, &machine.spec().hardware, &story);
 }
 
@@ -32,7 +42,8 @@ fn boots_by_the_rom_of_its_card() {
     let ledger = trial::sign_in(&site);
     let machine = site.power_on(Firmware::UefiIpxe, NicModel::Virtio).unwrap();
     trial::assert_reports(&ledger, &machine);
-    trial::assert_story(&ledger, &machine.spec().hardware, &[&ADDRESS[..], &IMAGE].concat());
+    let story = [&NEW[..], &IPXE_ADDRESS, &SCRIPT, &IMAGE_ADDRESS, &REPORT].concat();
+    trial::assert_story(&ledger, &machine.spec().hardware, &story);
 }
 
 #[test]
@@ -42,6 +53,15 @@ fn boots_by_http() {
     let ledger = trial::sign_in(&site);
     let machine = site.power_on(Firmware::UefiHttp, NicModel::Virtio).unwrap();
     trial::assert_reports(&ledger, &machine);
-    let story = [&ADDRESS[..], &["http_file snponly.efi"], &ADDRESS, &IMAGE].concat();
+    let story = [
+        &NEW[..],
+        &FIRMWARE_ADDRESS,
+        &["http_file snponly.efi"],
+        &IPXE_ADDRESS,
+        &SCRIPT,
+        &IMAGE_ADDRESS,
+        &REPORT,
+    ]
+    .concat();
     trial::assert_story(&ledger, &machine.spec().hardware, &story);
 }

@@ -2,7 +2,12 @@
 
 use std::{path::Path, process::Command, time::Duration};
 
-use muster_lab::{Firmware, hardware::NicModel, site::{SERVER, SERVER_MAC}, stop};
+use muster_lab::{
+    Firmware,
+    hardware::NicModel,
+    site::{SERVER, SERVER_MAC},
+    stop,
+};
 
 use crate::trial;
 
@@ -18,13 +23,13 @@ fn sends_nothing_and_names_the_client_and_the_other_server() {
     let _server = trial::serve(&site, "observe");
     let ledger = trial::sign_in(&site);
     let machine = site.power_on(Firmware::Bios, NicModel::Virtio).unwrap();
-    let mac = &machine.spec().hardware.nics[0].mac;
+    let mac = machine.spec().hardware.nics[0].mac.as_str().to_owned();
     // The firmware has its address and has asked dnsmasq, which has no TFTP, for the file: it has done all it can.
     stop::wait_for(
         "the machine to choose the other server",
         LIMIT,
         || {
-            let story = ledger.story(mac)?;
+            let story = ledger.story(&mac)?;
             let chosen = story.iter().any(|event| event.kind == "dhcp_other_server");
             let given = peer.console().find("DHCPACK(eth0)").is_some();
             Ok((chosen && given).then_some(()))
@@ -32,16 +37,22 @@ fn sends_nothing_and_names_the_client_and_the_other_server() {
         || format!("{}\n{}", machine.console().last(20), peer.console().last(20)),
     )
     .unwrap();
-    machine
-        .console()
-        .wait_for("pxelinux.0", LIMIT)
-        .unwrap();
+    machine.console().wait_for("pxelinux.0", LIMIT).unwrap();
     let hosts = ledger.client().get_json(&format!("/api/v1/hosts?q={mac}")).unwrap();
     assert_eq!(hosts["total"], 1, "{hosts}");
-    let story = ledger.story(mac).unwrap();
+    let story = ledger.story(&mac).unwrap();
     for event in &story {
-        let silent = ["host_created", "dhcp_discover", "dhcp_request", "dhcp_silence", "dhcp_other_server"];
-        assert!(silent.contains(&event.kind.as_str()), "an answer while observing: {story:#?}");
+        let silent = [
+            "host_created",
+            "dhcp_discover",
+            "dhcp_request",
+            "dhcp_silence",
+            "dhcp_other_server",
+        ];
+        assert!(
+            silent.contains(&event.kind.as_str()),
+            "an answer while observing: {story:#?}"
+        );
     }
     let silences = story.iter().filter(|event| event.kind == "dhcp_silence");
     assert!(
@@ -59,7 +70,10 @@ fn sends_nothing_and_names_the_client_and_the_other_server() {
     for (page, named) in [("/dhcp", "10.77.0.2"), ("/hosts", mac.as_str())] {
         let answer = ledger.client().send("GET", page, "", &[]).unwrap();
         let body = String::from_utf8_lossy(&answer.body).into_owned();
-        assert!(answer.status == 200 && body.contains(named), "{page} does not name {named}: {body}");
+        assert!(
+            answer.status == 200 && body.contains(named),
+            "{page} does not name {named}: {body}"
+        );
     }
 
     machine.cut_power().unwrap();

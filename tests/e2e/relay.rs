@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use muster_lab::{Firmware, Namespace, hardware::NicModel, site::Site};
 
-use crate::trial::{self, ADDRESS, IMAGE};
+use crate::trial::{self, IMAGE_ADDRESS, IPXE_ADDRESS, NEW, REPORT, SCRIPT};
 
 #[test]
 fn boots_through_a_relay() {
@@ -14,7 +14,8 @@ fn boots_through_a_relay() {
     let ledger = trial::sign_in(&site);
     let machine = site.power_on(Firmware::Bios, NicModel::Virtio).unwrap();
     let report = trial::assert_reports(&ledger, &machine);
-    trial::assert_story(&ledger, &machine.spec().hardware, &[&ADDRESS[..], &IMAGE].concat());
+    let story = [&NEW[..], &IPXE_ADDRESS, &SCRIPT, &IMAGE_ADDRESS, &REPORT].concat();
+    trial::assert_story(&ledger, &machine.spec().hardware, &story);
     let addresses: Vec<&String> = report.facts.nics.iter().flat_map(|nic| &nic.addresses).collect();
     assert!(
         addresses.iter().any(|address| address.starts_with("10.78.0.1")),

@@ -76,10 +76,11 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
         return Ok(());
     }
     image::run(repository, &image::Options::default())?;
-    let mut machines = test_runner(&["--package", "muster", "--features", "e2e", "--test", "e2e"]);
+    // The whole workspace again: with one package alone, features of dependencies differ and half of them are built anew.
+    let mut machines = test_runner(&["--workspace", "--features", "e2e", "--test", "e2e"]);
     if !setup::on_path("cargo-nextest") {
         // nextest has this in its settings: machines are measured against deadlines.
-        machines.args(["--", "--test-threads", "1"]);
+        machines.args(["--", "--test-threads", "2"]);
     }
     step(repository, "tests with machines", machines)
 }
