@@ -38,7 +38,8 @@ impl Activity {
         {
             return Ok(chart);
         }
-        let minute = now.timestamp().div_euclid(60);
+        // The minute that runs is left out: it would always look like a fall.
+        let minute = now.timestamp().div_euclid(60) - 1;
         let first = minute - (MINUTES as i64 - 1);
         let since = DateTime::from_timestamp(first * 60, 0).unwrap_or(now);
         let boots = store.event_times(EventKind::BootScript, since).await?;

@@ -187,6 +187,17 @@ pub(super) fn machine(host: &Host) -> Option<String> {
     }
 }
 
+/// A processor's name without what only lawyers and data sheets need: `Intel Xeon Gold 6130`.
+pub(super) fn short_cpu(model: &str) -> String {
+    let plain = model.replace("(R)", "").replace("(TM)", "").replace("(tm)", "");
+    let plain = plain.split('@').next().unwrap_or_default();
+    plain
+        .split_whitespace()
+        .filter(|word| !matches!(*word, "CPU" | "Processor") && !word.ends_with("-Core"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 fn row(host: &Host, macs: &[MacAddr]) -> Row {
     Row {
         id: host.id,
@@ -198,7 +209,7 @@ fn row(host: &Host, macs: &[MacAddr]) -> Row {
         cores: host.summary.cores,
         memory_bytes: host.summary.memory_bytes,
         disk_bytes: host.summary.disk_bytes,
-        cpu: host.summary.cpu_model.clone(),
+        cpu: host.summary.cpu_model.as_deref().map(short_cpu),
         address: host.address.map(|address| address.to_string()),
         mac: macs.first().map(ToString::to_string),
         more_macs: macs.len().saturating_sub(1),
@@ -329,6 +340,15 @@ mod tests {
             "/hosts?q=R640%20%26%20co&state=failed&page=2"
         );
         assert_eq!(asked.address(&[("q", ""), ("state", "")]), "/hosts");
+    }
+
+    #[test]
+    fn processors_are_named_short() {
+        assert_eq!(
+            short_cpu("Intel(R) Xeon(R) Gold 6130 CPU @ 2.10GHz"),
+            "Intel Xeon Gold 6130"
+        );
+        assert_eq!(short_cpu("AMD EPYC 7543P 32-Core Processor"), "AMD EPYC 7543P");
     }
 
     #[test]

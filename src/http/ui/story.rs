@@ -53,6 +53,10 @@ pub(super) fn words(event: &Event, locale: Locale) -> String {
 /// A text with the parameters of an event or verdict; sizes are written as sizes.
 pub(super) fn filled(key: &str, params: &BTreeMap<String, String>, locale: Locale) -> Option<String> {
     say(locale, key, &|name| {
+        if let ("seconds", None, Some(millis)) = (name, params.get(name), params.get("ms")) {
+            let millis: u64 = millis.parse().ok()?;
+            return Some(format!("{}.{}", millis / 1000, millis % 1000 / 100));
+        }
         let value = params.get(name)?;
         match (name, value.parse::<u64>()) {
             ("bytes", Ok(bytes)) => Some(format::memory(bytes)),

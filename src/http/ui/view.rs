@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, StatusCode, Uri, request::Parts},
+    http::{HeaderMap, Uri, request::Parts},
     response::{Html, IntoResponse, Response},
 };
 use axum_extra::extract::CookieJar;
@@ -108,13 +108,8 @@ impl View {
         match self.state.templates().render(template, context) {
             Ok(html) => Html(html).into_response(),
             Err(error) => {
-                tracing::error!(template, %error, detail = error.detail(), "a page could not be made");
-                Problem::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal",
-                    "the page could not be made; the server's log says why",
-                )
-                .into_response()
+                tracing::error!(template, "a page could not be made");
+                Problem::internal(&error).into_response()
             }
         }
     }

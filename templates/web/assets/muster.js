@@ -106,6 +106,18 @@
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   }
 
+  // The colour as a canvas reads it, thinned: style sheets may write colours in forms that take no suffix.
+  function thin(name) {
+    var context = document.createElement("canvas").getContext("2d");
+    context.fillStyle = colour(name);
+    return /^#[0-9a-f]{6}$/.test(context.fillStyle) ? context.fillStyle + "22" : "transparent";
+  }
+
+  var minute = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hour12: false });
+  function showMinutes(plot, times) {
+    return times.map(function (time) { return minute.format(new Date(time * 1000)); });
+  }
+
   function drawCharts() {
     if (!window.uPlot) return;
     document.querySelectorAll("[data-chart]").forEach(function (box) {
@@ -115,7 +127,7 @@
       if (before && before.theme === theme) { before.plot.setData(data); return; }
       if (before) before.plot.destroy();
       var line = function (label, name) {
-        return { label: label, stroke: colour(name), fill: colour(name) + "22", width: 1.5, points: { show: false } };
+        return { label: label, stroke: colour(name), fill: thin(name), width: 1.5, points: { show: false } };
       };
       var labels = JSON.parse(box.dataset.labels);
       var axis = { stroke: colour("--tblr-secondary"), grid: { show: false }, ticks: { show: false }, font: "11px system-ui" };
@@ -123,7 +135,7 @@
         width: box.clientWidth, height: 96, padding: [6, 4, 0, 4],
         cursor: { y: false, points: { size: 5 } }, legend: { show: false },
         scales: { y: { range: function (u, low, high) { return [0, Math.max(4, high)]; } } },
-        axes: [Object.assign({ size: 22 }, axis), Object.assign({ size: 36, splits: function (u, i, low, high) { return [0, Math.ceil(high / 2), high]; } }, axis)],
+        axes: [Object.assign({ size: 22, space: 70, values: showMinutes }, axis), Object.assign({ size: 36, splits: function (u, i, low, high) { return [0, Math.ceil(high / 2), high]; } }, axis)],
         series: [{}, line(labels[0], "--tblr-azure"), line(labels[1], "--tblr-green")]
       }, data, box);
       plots.set(box, { plot: plot, theme: theme });
