@@ -28,11 +28,21 @@ async fn no_route_answers_without_signing_in() {
         .collect();
     assert_eq!(
         open,
-        ["GET /signin", "POST /signin", "GET /setup", "POST /setup", "POST /language"]
+        [
+            "GET /signin",
+            "POST /signin",
+            "GET /setup",
+            "POST /setup",
+            "POST /language"
+        ]
     );
     for route in routes.iter().filter(|route| route.access != Access::Anyone) {
         let path = route.path.replace("{id}", "01890a5d-ac96-774b-bcce-b302099a8057");
-        for credentials in [("x-none", ""), ("cookie", "muster_session=guess"), ("authorization", "Bearer guess")] {
+        for credentials in [
+            ("x-none", ""),
+            ("cookie", "muster_session=guess"),
+            ("authorization", "Bearer guess"),
+        ] {
             let request = Request::builder()
                 .method(route.method.clone())
                 .uri(&path)
@@ -88,23 +98,34 @@ async fn hosts_are_found_with_all_that_is_known_of_them() {
     let serial = facts.system.serial.clone().unwrap();
     let mac = facts.nics[0].mac.unwrap();
     let id = site.reported(facts.clone()).await;
-    site.seen(MAC, "stalled", &[(EventKind::DhcpDiscover, &[("arch", "x64-uefi")])]).await;
+    site.seen(MAC, "stalled", &[(EventKind::DhcpDiscover, &[("arch", "x64-uefi")])])
+        .await;
     site.network(mac).await;
 
     for query in [format!("q={serial}"), format!("q={mac}"), "state=inventoried".into()] {
         let found = site.get(&format!("/api/v1/hosts?{query}"), &signed).await.json();
-        assert_eq!((&found["total"], found["hosts"][0]["id"].as_str()), (&1.into(), Some(id.to_string().as_str())));
+        assert_eq!(
+            (&found["total"], found["hosts"][0]["id"].as_str()),
+            (&1.into(), Some(id.to_string().as_str()))
+        );
     }
     let troubled = site.get("/api/v1/hosts?trouble=true", &signed).await.json();
     assert_eq!(troubled["hosts"][0]["boot_verdict"], "stalled");
-    assert_eq!(site.get("/api/v1/hosts?limit=1&sort=created", &signed).await.json()["total"], 2);
+    assert_eq!(
+        site.get("/api/v1/hosts?limit=1&sort=created", &signed).await.json()["total"],
+        2
+    );
 
     let under = |part: &str| format!("/api/v1/hosts/{id}/{part}");
     let sets = site.get(&under("facts"), &signed).await.json();
     let kept: muster_facts::Facts = serde_json::from_value(sets[0]["facts"].clone()).unwrap();
     assert_eq!((sets[0]["source"].as_str(), kept), (Some("netboot"), facts.clone()));
     let components = site.get(&under("components"), &signed).await.json();
-    let dimms = components.as_array().unwrap().iter().filter(|part| part["kind"] == "dimm");
+    let dimms = components
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|part| part["kind"] == "dimm");
     assert_eq!(dimms.count(), facts.memory.dimms.len());
     let interfaces = site.get(&under("interfaces"), &signed).await.json();
     assert_eq!(interfaces.as_array().unwrap().len(), facts.nics.len());
@@ -117,8 +138,14 @@ async fn hosts_are_found_with_all_that_is_known_of_them() {
 
     let subnets = site.get("/api/v1/subnets", &signed).await.json();
     assert_eq!((&subnets[0]["used"], &subnets[0]["size"]), (&1.into(), &10.into()));
-    assert_eq!(site.get("/api/v1/leases", &signed).await.json()["leases"][0]["mac"], mac.to_string());
-    assert_eq!(site.get("/api/v1/dhcp-servers", &signed).await.json()[0]["address"], "10.77.0.2");
+    assert_eq!(
+        site.get("/api/v1/leases", &signed).await.json()["leases"][0]["mac"],
+        mac.to_string()
+    );
+    assert_eq!(
+        site.get("/api/v1/dhcp-servers", &signed).await.json()[0]["address"],
+        "10.77.0.2"
+    );
 }
 
 #[tokio::test]
@@ -131,13 +158,29 @@ async fn refusals_say_what_is_wrong() {
         ("/api/v1/hosts?limit=many", 400, "malformed"),
         ("/api/v1/hosts/nonsense", 400, "malformed"),
         ("/api/v1/events?mac=zz", 422, "malformed"),
-        ("/api/v1/hosts/01890a5d-ac96-774b-bcce-b302099a8057", 404, "host_unknown"),
-        ("/api/v1/boots/01890a5d-ac96-774b-bcce-b302099a8057", 404, "boot_unknown"),
+        (
+            "/api/v1/hosts/01890a5d-ac96-774b-bcce-b302099a8057",
+            404,
+            "host_unknown",
+        ),
+        (
+            "/api/v1/boots/01890a5d-ac96-774b-bcce-b302099a8057",
+            404,
+            "boot_unknown",
+        ),
         ("/api/v1/nothing", 404, "not_found"),
     ] {
         let answer = site.get(path, &[("cookie", &cookie)]).await;
-        assert_eq!(answer.header(header::CONTENT_TYPE), "application/problem+json", "{path}");
-        assert_eq!((answer.status.as_u16(), answer.json()["code"].as_str()), (status, Some(code)), "{path}");
+        assert_eq!(
+            answer.header(header::CONTENT_TYPE),
+            "application/problem+json",
+            "{path}"
+        );
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["code"].as_str()),
+            (status, Some(code)),
+            "{path}"
+        );
     }
 }
 
@@ -161,7 +204,10 @@ async fn tokens_are_made_and_ended() {
     let listed = site.get("/api/v1/tokens", &[("cookie", &cookie)]).await;
     assert!(listed.body.contains(&id) && !listed.body.contains(&secret));
     let wrong = site.send(post(r#"{"name":"ci","role":"king"}"#)).await;
-    assert_eq!((wrong.status.as_u16(), wrong.json()["code"].as_str()), (422, Some("malformed")));
+    assert_eq!(
+        (wrong.status.as_u16(), wrong.json()["code"].as_str()),
+        (422, Some("malformed"))
+    );
 
     let end = || {
         Request::delete(format!("/api/v1/tokens/{id}"))

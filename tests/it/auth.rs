@@ -21,7 +21,9 @@ async fn the_first_account_needs_the_token_and_only_once() {
     let wrong = site.form("/setup", "", &setup_form("wrong")).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(wrong.body.contains("not the one that was printed"));
-    let short = site.form("/setup", "", &format!("token={TOKEN}&name=anna&password=short")).await;
+    let short = site
+        .form("/setup", "", &format!("token={TOKEN}&name=anna&password=short"))
+        .await;
     assert!(short.body.contains("at least 10 characters"));
 
     let made = site.form("/setup", "", &setup_form(TOKEN)).await;
@@ -45,7 +47,10 @@ async fn a_session_ends_by_signing_out_and_by_time() {
     let site = Site::new().await;
     let cookie = site.signed_in().await;
     let me = site.get("/api/v1/me", &[("cookie", &cookie)]).await;
-    assert_eq!((me.json()["name"].as_str(), me.json()["role"].as_str()), (Some("anna"), Some("admin")));
+    assert_eq!(
+        (me.json()["name"].as_str(), me.json()["role"].as_str()),
+        (Some("anna"), Some("admin"))
+    );
     assert_eq!(me.header(header::CACHE_CONTROL), "no-store");
 
     // Each use within the time makes it last.
@@ -93,7 +98,9 @@ async fn guessing_gets_slower() {
 async fn a_token_acts_for_its_maker_and_not_beyond() {
     let site = Site::new().await;
     let cookie = site.signed_in_as("otto", Role::Operator).await;
-    let page = site.form("/account/tokens", &cookie, "name=ci&role=viewer&days=30").await;
+    let page = site
+        .form("/account/tokens", &cookie, "name=ci&role=viewer&days=30")
+        .await;
     let at = page.body.find("muster_").unwrap();
     let secret: String = page.body[at..].chars().take_while(|c| *c != '"').collect();
     let bearer = format!("Bearer {secret}");
@@ -104,7 +111,10 @@ async fn a_token_acts_for_its_maker_and_not_beyond() {
         (Some("viewer"), Some("ci"))
     );
     let refused = site.get("/api/v1/tokens", &[("authorization", &bearer)]).await;
-    assert_eq!((refused.status, refused.json()["code"].as_str()), (StatusCode::FORBIDDEN, Some("forbidden")));
+    assert_eq!(
+        (refused.status, refused.json()["code"].as_str()),
+        (StatusCode::FORBIDDEN, Some("forbidden"))
+    );
 
     let listed = site.get("/account", &[("cookie", &cookie)]).await;
     assert!(!listed.body.contains(&secret), "a secret is shown once");
@@ -127,7 +137,11 @@ async fn a_new_password_ends_all_sessions() {
         .await;
     assert!(wrong.body.contains("present password is wrong"));
     let changed = site
-        .form("/account/password", &cookie, &format!("present={present}&new=another+password"))
+        .form(
+            "/account/password",
+            &cookie,
+            &format!("present={present}&new=another+password"),
+        )
         .await;
     assert_eq!(changed.header(header::LOCATION), "/signin?changed=true");
     assert_eq!(

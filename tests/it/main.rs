@@ -6,9 +6,13 @@
     reason = "a test that cannot go on fails, helpers of tests too"
 )]
 
+mod api;
+mod auth;
 mod boot_http;
 mod cli;
 mod dhcp;
+mod site;
 mod store;
 mod tftp;
 mod trials;
+mod ui;

@@ -22,8 +22,21 @@ async fn page(site: &Site, cookie: &str, path: &str) -> String {
             .await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
         assert!(answer.body.contains(&format!("<html lang=\"{}\"", locale.code())));
-        for unsaid in ["hosts.", "host.", "verdict.", "verdict_advice.", "event.", "rule.", "state.", "mode.", "dhcp."] {
-            assert!(!answer.body.contains(&format!(">{unsaid}")), "{path} shows a key {unsaid}");
+        for unsaid in [
+            "hosts.",
+            "host.",
+            "verdict.",
+            "verdict_advice.",
+            "event.",
+            "rule.",
+            "state.",
+            "mode.",
+            "dhcp.",
+        ] {
+            assert!(
+                !answer.body.contains(&format!(">{unsaid}")),
+                "{path} shows a key {unsaid}"
+            );
         }
         assert!(!answer.body.contains(" style="), "{path} has a style of its own");
         assert!(!answer.body.contains("<script>"), "{path} has a script of its own");
@@ -52,7 +65,10 @@ async fn an_empty_ledger_says_what_to_do() {
 async fn a_host_shows_all_that_it_reported() {
     let site = Site::new().await;
     let cookie = site.signed_in().await;
-    for (index, firmware) in [Firmware::Bios, Firmware::Uefi, Firmware::Arm64].into_iter().enumerate() {
+    for (index, firmware) in [Firmware::Bios, Firmware::Uefi, Firmware::Arm64]
+        .into_iter()
+        .enumerate()
+    {
         let mut facts = hardware::facts(3, u32::try_from(index).unwrap(), firmware, 1_800_000_000);
         facts.unread.push(Unread {
             what: "bmc".into(),
@@ -71,7 +87,11 @@ async fn a_host_shows_all_that_it_reported() {
             assert!(shown.contains(&nic.mac.unwrap().to_string()));
         }
         assert!(shown.contains("no such device"));
-        assert!(page(&site, &cookie, &format!("/hosts/{id}?tab=facts")).await.contains("&quot;serial&quot;"));
+        assert!(
+            page(&site, &cookie, &format!("/hosts/{id}?tab=facts"))
+                .await
+                .contains("&quot;serial&quot;")
+        );
         page(&site, &cookie, &format!("/hosts/{id}?tab=changes")).await;
         page(&site, &cookie, &format!("/hosts/{id}?tab=boots")).await;
         let list = page(&site, &cookie, "/hosts").await;
@@ -118,7 +138,13 @@ async fn what_machines_say_is_text_and_never_markup() {
     let mac = facts.nics[0].mac.unwrap();
     let id = site.reported(facts).await;
     site.network(mac).await;
-    for path in ["/hosts".to_owned(), "/dhcp".to_owned(), format!("/hosts/{id}"), format!("/hosts/{id}?tab=hardware"), format!("/hosts/{id}?tab=facts")] {
+    for path in [
+        "/hosts".to_owned(),
+        "/dhcp".to_owned(),
+        format!("/hosts/{id}"),
+        format!("/hosts/{id}?tab=hardware"),
+        format!("/hosts/{id}?tab=facts"),
+    ] {
         let shown = page(&site, &cookie, &path).await;
         assert!(!shown.contains("<img"), "{path}");
         assert!(!shown.contains("<script>alert"), "{path}");
@@ -136,7 +162,10 @@ async fn every_answer_forbids_inline_scripts_and_frames() {
     for path in ["/signin", "/nothing", "/api/v1/me", "/assets/muster.js"] {
         let answer = site.get(path, &[]).await;
         let policy = answer.header(header::CONTENT_SECURITY_POLICY);
-        assert!(policy.contains("script-src 'self'") && policy.contains("frame-ancestors 'none'"), "{path}");
+        assert!(
+            policy.contains("script-src 'self'") && policy.contains("frame-ancestors 'none'"),
+            "{path}"
+        );
         assert!(!policy.contains("unsafe"), "{path}");
         assert_eq!(answer.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
     }
@@ -147,7 +176,14 @@ async fn assets_are_kept_by_browsers_until_they_change() {
     let site = Site::new().await;
     site.signed_in().await;
     let html = site.get("/signin", &[]).await.body;
-    for name in ["tabler.min.css", "muster.css", "htmx.min.js", "uPlot.iife.min.js", "muster.js", "theme.js"] {
+    for name in [
+        "tabler.min.css",
+        "muster.css",
+        "htmx.min.js",
+        "uPlot.iife.min.js",
+        "muster.js",
+        "theme.js",
+    ] {
         assert!(html.contains(name), "{name} is not on the page");
         let asset = site.get(&format!("/assets/{name}"), &[]).await;
         assert_eq!(asset.status, StatusCode::OK, "{name}");
@@ -155,7 +191,10 @@ async fn assets_are_kept_by_browsers_until_they_change() {
         let again = site.get(&format!("/assets/{name}"), &[("if-none-match", &tag)]).await;
         assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{name}");
     }
-    assert_eq!(site.get("/assets/..%2FCargo.toml", &[]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        site.get("/assets/..%2FCargo.toml", &[]).await.status,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]
@@ -188,7 +227,10 @@ async fn a_watcher_learns_what_changed() {
     });
     let text = String::from_utf8(told.0.unwrap().unwrap().to_vec()).unwrap();
     assert!(text.starts_with("event: changed\n"), "{text}");
-    assert!(text.contains(&id.to_string()) && text.contains("\"leases\":true"), "{text}");
+    assert!(
+        text.contains(&id.to_string()) && text.contains("\"leases\":true"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
 mod agent;
+mod assets;
 mod bench_dhcp;
 mod fleet;
 mod fuzz;
@@ -38,6 +39,8 @@ enum Command {
     },
     /// Build the agent as one static program.
     Agent,
+    /// Renew what browsers load from the lock file in templates/web; needs node.
+    Assets,
     /// Build the collection image and fetch the boot loaders.
     Image(image::Options),
     /// Boot virtual machines into Muster, in a network of their own.
@@ -64,6 +67,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Fuzz { seconds } => fuzz::run(seconds),
         Command::Agent => agent::build(&repository()).map(drop),
+        Command::Assets => assets::run(&repository()),
         Command::Image(options) => image::run(&repository(), &options),
         Command::Lab(options) => lab::run(&repository(), &options),
         Command::Fleet(options) => fleet::fleet(&repository(), &options),
