@@ -29,8 +29,9 @@ const MAX_PER_CLIENT: usize = 8;
 /// Errors in a row after which the socket is taken to be broken.
 const MAX_FAILURES: u32 = 1000;
 
-/// A question and how it came.
-type Question = (Message, Arrival);
+/// A question and how it came. In a box: a channel sets aside room for 32 of what it carries, and there is a channel for
+/// each machine that asks.
+type Question = Box<(Message, Arrival)>;
 
 /// One socket's questions on their way to `discovery` and back.
 struct Desk {
@@ -118,7 +119,7 @@ impl Desk {
         };
         let datagram = buffer.get(..received.len)?;
         match catch_unwind(AssertUnwindSafe(|| decode(datagram))) {
-            Ok(Ok(message)) => Some((message, arrival)),
+            Ok(Ok(message)) => Some(Box::new((message, arrival))),
             Ok(Err(fault)) => {
                 self.discovery
                     .dhcp_malformed(received.from, &arrival.interface, &fault.to_string());
@@ -196,7 +197,7 @@ struct Answering {
 }
 
 impl Answering {
-    async fn answer(&self, (request, arrival): &Question) {
+    async fn answer(&self, (request, arrival): &(Message, Arrival)) {
         let Some(answer) = self.discovery.dhcp(request, arrival).await else {
             return;
         };
