@@ -130,9 +130,10 @@
         return { label: label, stroke: colour(name), fill: thin(name), width: 1.5, points: { show: false } };
       };
       var labels = JSON.parse(box.dataset.labels);
-      var axis = { stroke: colour("--tblr-secondary"), grid: { show: false }, ticks: { show: false }, font: "11px system-ui" };
+      // As the words above the chart: a colour that is already worked out, which a canvas can read.
+      var axis = { stroke: getComputedStyle(box.previousElementSibling || box).color, grid: { show: false }, ticks: { show: false }, font: "11px system-ui" };
       var plot = new window.uPlot({
-        width: box.clientWidth, height: 96, padding: [6, 4, 0, 4],
+        width: box.clientWidth, height: 96, padding: [6, 20, 0, 4],
         cursor: { y: false, points: { size: 5 } }, legend: { show: false },
         scales: { y: { range: function (u, low, high) { return [0, Math.max(4, high)]; } } },
         axes: [Object.assign({ size: 22, space: 70, values: showMinutes }, axis), Object.assign({ size: 36, splits: function (u, i, low, high) { return [0, Math.ceil(high / 2), high]; } }, axis)],
