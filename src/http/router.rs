@@ -40,7 +40,6 @@ pub fn page_router(state: PageState) -> Router {
 }
 
 /// The same as [`page_router`], with the list of its routes and the description of its API.
-#[must_use]
 pub fn pages(state: PageState) -> Pages {
     let routes = Routes::new(state.clone());
     let routes =
