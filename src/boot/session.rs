@@ -56,8 +56,9 @@ impl Session {
             return true;
         }
         match stage {
-            // The firmware asks once more after a loader that did not become iPXE: a loop, and one transcript.
-            Stage::Firmware(_) => self.phase >= Phase::Ipxe,
+            // The firmware asks once more after a loader that did not become iPXE, or an iPXE that never got its
+            // script: a loop, and one transcript.
+            Stage::Firmware(_) => self.phase >= Phase::Script,
             Stage::Ipxe => self.phase >= Phase::Script,
             // A script can be asked for again from the script itself; the image belongs to whatever started it.
             Stage::Script => self.phase >= Phase::Reported,

@@ -26,6 +26,7 @@ pub use clock::Clock;
 pub use dhcp::DhcpCounts;
 pub use feed::{Feed, FeedItem};
 pub use files::{BootFile, BootFiles, FileFault, FileKind};
+pub use malformed::MalformedCounts;
 pub use report::{NextStep, ReportRefused};
 pub use script::ScriptRequest;
 pub use transfers::TftpTicket;

@@ -160,6 +160,7 @@ impl Discovery {
     /// Writes into the transcript that a report was refused before it was understood.
     /// `code` is the problem's, such as `facts_malformed`.
     pub fn facts_refused(&self, token: &str, client: IpAddr, code: &str, why: &str) {
+        self.report_malformed(client, &short(why));
         if let Ok(token) = self.admit(token, client, self.now()) {
             let event = self
                 .of_boot(&token, EventKind::FactsRefused, Level::Fail)
@@ -190,7 +191,7 @@ impl Discovery {
         match state {
             TokenState::Valid(token) => Ok(token),
             TokenState::Unknown => {
-                tracing::warn!(%client, "a report with a token that nobody was given");
+                self.report_malformed(client, "a boot token that nobody was given");
                 Err(ReportRefused::UnknownToken)
             }
             TokenState::Expired(token) => {

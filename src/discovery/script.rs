@@ -80,12 +80,6 @@ impl Discovery {
         };
         let again = format!("{base}/boot/ipxe?mac={mac}");
         let decision = self.decide_script(mac);
-        if decision.action == Action::Refuse {
-            self.note_script(mac, None, &decision, request);
-            return rendered(&BootScript::Local {
-                why: "this machine is refused by policy",
-            });
-        }
         let asking = match self.asking(mac).await {
             Ok(asking) => asking,
             Err(error) => return not_kept(&again, &ScriptFault::from(error)),
@@ -97,7 +91,7 @@ impl Discovery {
             },
             _ => None,
         };
-        self.note_script(mac, Some(asking.host), &decision, request);
+        self.note_script(mac, asking.host, &decision, request);
         match (token, &decision.action) {
             (Some(token), _) => rendered(&BootScript::Collect {
                 base: &base,
@@ -105,6 +99,9 @@ impl Discovery {
                 mac,
                 again: &again,
                 kernel_options: &self.policy().kernel_options,
+            }),
+            (None, Action::Refuse) => rendered(&BootScript::Local {
+                why: "this machine is refused by policy",
             }),
             (None, Action::LocalBoot) => rendered(&BootScript::Local {
                 why: decision.rule.as_str(),
@@ -158,7 +155,7 @@ impl Discovery {
         Ok(token)
     }
 
-    fn note_script(&self, mac: MacAddr, host: Option<HostId>, decision: &Decision, request: &ScriptRequest) {
+    fn note_script(&self, mac: MacAddr, host: HostId, decision: &Decision, request: &ScriptRequest) {
         let action = match decision.action {
             Action::Collect => "collect",
             Action::LocalBoot => "local",
@@ -168,7 +165,10 @@ impl Discovery {
         let mut event = Event::new(self.now(), mac, EventKind::BootScript, decision.level)
             .by(decision.rule)
             .with("action", action);
-        event.host = host;
+        event.host = Some(host);
+        if let Some(pattern) = self.policy().refused_by(mac) {
+            event = event.with("pattern", pattern.to_string());
+        }
         for (name, value) in [
             ("platform", &request.platform),
             ("arch", &request.buildarch),

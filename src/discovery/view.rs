@@ -11,14 +11,17 @@ use uuid::Uuid;
 
 use super::tokens::Tokens;
 use crate::{
-    boot::{BootId, Event, EventKind, Session, Stage, Surroundings, Verdict, VerdictCode, diagnose},
+    boot::{BootId, Event, Session, Stage, Surroundings, Verdict, VerdictCode, diagnose},
     inventory::{Host, HostId, Key, KeyIndex, State, new_id},
     ipam::{JumpWatch, Leases, Subnet, SubnetNo},
     store::{DhcpServerSeen, Snapshot, Write},
 };
 
-/// Events of one boot kept for its verdict. A loop that goes on for hours is named by its first rounds.
+/// Events of one boot kept for its verdict.
 const MAX_EVENTS: usize = 96;
+
+/// Of a loop that goes on for hours its beginning is kept, which says how it came to it, and its end, which decides.
+const KEPT_FIRST: usize = 32;
 
 /// A boot is forgotten this long after its last event; its transcript is on disk.
 const FORGET: TimeDelta = TimeDelta::hours(1);
@@ -238,10 +241,10 @@ impl View {
             {
                 event.boot = Some(running.session.id);
                 running.session.event(&event);
-                // The end of a boot is always kept: it decides the verdict.
-                if running.events.len() < MAX_EVENTS || event.kind == EventKind::FactsAccepted {
-                    running.events.push(event.clone());
+                if running.events.len() >= MAX_EVENTS {
+                    running.events.remove(KEPT_FIRST);
                 }
+                running.events.push(event.clone());
                 let host = event.host;
                 writes.extend(running.tell(host, surroundings, event.at));
             }

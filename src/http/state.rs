@@ -6,7 +6,7 @@ use super::ui::{Activity, Templates};
 use crate::{
     auth::Auth,
     boot::{Event, Verdict},
-    discovery::{Discovery, Feed},
+    discovery::{DhcpCounts, Discovery, Feed, MalformedCounts},
     ipam::Subnet,
     store::Store,
 };
@@ -60,6 +60,12 @@ impl PageState {
 
     pub(super) fn subnets(&self) -> &[Subnet] {
         self.0.setup.discovery.subnets()
+    }
+
+    /// What was counted since the start.
+    pub(super) fn counts(&self) -> (DhcpCounts, MalformedCounts) {
+        let discovery = &self.0.setup.discovery;
+        (discovery.dhcp_counts(), discovery.malformed_counts())
     }
 
     pub(super) fn feed(&self) -> &Feed {

@@ -382,7 +382,9 @@ async fn a_refused_machine_and_a_request_without_a_mac_get_a_script_that_says_so
         script.starts_with("#!ipxe") && script.contains("which interface"),
         "{script}"
     );
-    assert!(rig.hosts().await.is_empty(), "nothing is entered for either");
+    let hosts = rig.hosts().await;
+    assert_eq!(hosts.len(), 1, "the refused one has a page that says so");
+    assert_eq!(hosts[0].boot_verdict.as_deref(), Some("refused_by_policy"));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 mod api;
 mod auth;
 mod boot_http;
+mod broken_setups;
 mod cli;
 mod dhcp;
 mod site;

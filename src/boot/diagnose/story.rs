@@ -103,8 +103,16 @@ impl Story {
                 self.phase = "image";
                 self.wait = Wait::Nothing;
             }
-            Some("firmware") if self.phase.is_empty() => self.phase = "firmware",
+            Some("firmware") if event.kind == EventKind::DhcpDiscover => self.firmware_again(),
             _ => {}
+        }
+    }
+
+    /// Firmware looks for a server: it has started, or what it was sent to fetch by HTTP did not come.
+    fn firmware_again(&mut self) {
+        self.phase = "firmware";
+        if let Wait::Http { url, .. } = std::mem::take(&mut self.wait) {
+            self.trouble = Some(Verdict::new(VerdictCode::HttpUnreachable).with("url", url));
         }
     }
 
@@ -123,7 +131,7 @@ impl Story {
         .find_map(|(known, code)| (known.as_str() == rule).then_some(code));
         if let Some(code) = code {
             let mut verdict = Verdict::new(code);
-            for name in ["subnet", "interface", "relay", "address"] {
+            for name in ["subnet", "interface", "relay", "address", "pattern"] {
                 verdict = verdict.with(name, param(event, name));
             }
             self.trouble = Some(verdict);
@@ -131,8 +139,13 @@ impl Story {
     }
 
     fn answered(&mut self, event: &Event) {
-        // Each round of a loop is answered well; only iPXE ends it.
-        if !self.stands(VerdictCode::LoaderLoop) && !self.stands(VerdictCode::WrongLoader) {
+        // Each round of a loop is answered well: only iPXE, or something by HTTP, ends it.
+        let loops = [
+            VerdictCode::LoaderLoop,
+            VerdictCode::WrongLoader,
+            VerdictCode::HttpUnreachable,
+        ];
+        if !loops.into_iter().any(|code| self.stands(code)) {
             self.trouble = None;
         }
         if event.kind == EventKind::DhcpAck {
@@ -201,7 +214,9 @@ impl Story {
             self.trouble = None;
             return;
         };
-        self.trouble = None;
+        if event.kind == EventKind::HttpFile || !self.stands(VerdictCode::HttpUnreachable) {
+            self.trouble = None;
+        }
         // Once iPXE runs, whatever it fetches is no loader that could be the wrong one.
         if matches!(self.phase, "ipxe" | "script" | "image") {
             return;
@@ -261,7 +276,7 @@ impl Story {
         self.trouble = if is(Rule::NoImage) {
             Some(Verdict::new(VerdictCode::NoImage))
         } else if is(Rule::RefusedByPolicy) {
-            Some(Verdict::new(VerdictCode::RefusedByPolicy))
+            Some(Verdict::new(VerdictCode::RefusedByPolicy).with("pattern", param(event, "pattern")))
         } else if is(Rule::UnknownLocal) || is(Rule::ReportedLocal) || is(Rule::InServiceLocal) {
             Some(Verdict::new(VerdictCode::LocalBoot))
         } else if self.scripts >= SCRIPT_LOOP {
@@ -273,6 +288,9 @@ impl Story {
 
     fn refused(&mut self, event: &Event) {
         self.wait = Wait::Nothing;
+        // A refusal is an answer.
+        self.trouble
+            .take_if(|trouble| trouble.code == VerdictCode::HttpUnreachable);
         match param(event, "code") {
             Some("boot_token_expired") => self.trouble = Some(Verdict::new(VerdictCode::TokenExpired)),
             Some("facts_too_large" | "facts_malformed") => self.facts_refused(event),
@@ -301,7 +319,12 @@ impl Story {
     }
 
     fn facts_refused(&mut self, event: &Event) {
-        self.trouble = Some(if param(event, "code") == Some("boot_token_expired") {
+        let expired = param(event, "code") == Some("boot_token_expired");
+        if expired && self.reported {
+            // It only goes on asking what to do.
+            return;
+        }
+        self.trouble = Some(if expired {
             Verdict::new(VerdictCode::TokenExpired)
         } else {
             let why = param(event, "why").or_else(|| param(event, "code"));

@@ -228,6 +228,13 @@ fn an_expired_token() {
     // The image goes on telling what it does: that does not mend the token.
     let lines = [lines.as_slice(), &[(2002, K::ImageProgress, "", "stage=report")]].concat();
     assert_eq!(code(&lines, 2003), "token_expired");
+    // A machine that has reported and asks on with a token that has ended in the meantime has reported.
+    let lines = [
+        SCRIPT,
+        (17, K::FactsAccepted, "", ""),
+        (9000, K::FactsRefused, "", "code=boot_token_expired"),
+    ];
+    assert_eq!(code(&lines, 9001), "reported");
 }
 
 #[test]
@@ -237,6 +244,17 @@ fn a_server_that_is_not_reachable_by_http() {
     assert_eq!(found.code.as_str(), "http_unreachable");
     assert_eq!(found.params["url"], "http://10.77.0.1:8081/boot/ipxe");
     assert_eq!(code(&[IPXE, IPXE_ACK, SCRIPT], 40), "in_progress");
+    // iPXE gives up at once when the connection is refused, and the firmware begins again.
+    let round = [DISCOVER, OFFER, REQUEST, ACK, LOADED, IPXE, IPXE_ACK];
+    assert_eq!(code(&round, 9), "in_progress");
+    for count in 2..5 {
+        for cut in 1..round.len() {
+            let lines = [round.repeat(count - 1), round[..cut].to_vec()].concat();
+            assert_eq!(code(&lines, 9), "http_unreachable", "{count} {cut}");
+        }
+    }
+    let reached = [round.as_slice(), &round, &[SCRIPT]].concat();
+    assert_eq!(code(&reached, 10), "in_progress");
 }
 
 #[test]

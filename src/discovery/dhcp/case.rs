@@ -166,7 +166,14 @@ impl<'a> Case<'a> {
     /// No answer, and why.
     pub(super) fn silence(&mut self, rule: Rule, level: Level) {
         Counters::add(&self.discovery.counters().silences);
-        self.tell(|case| case.event(EventKind::DhcpSilence, level).by(rule));
+        let pattern = self.discovery.policy().refused_by(self.mac);
+        self.tell(|case| {
+            let event = case.event(EventKind::DhcpSilence, level).by(rule);
+            match pattern.filter(|_| rule == Rule::RefusedByPolicy) {
+                Some(pattern) => event.with("pattern", pattern.to_string()),
+                None => event,
+            }
+        });
     }
 
     /// A refusal of the address the client asks for.

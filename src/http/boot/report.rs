@@ -79,9 +79,12 @@ pub(super) async fn facts(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<NextAnswer>, Problem> {
     let body = body.map_err(|rejection| {
-        state
-            .discovery
-            .facts_refused(&token, client, "facts_too_large", "too large");
+        state.discovery.facts_refused(
+            &token,
+            client,
+            "facts_too_large",
+            &format!("more than {MAX_FACTS_BYTES} bytes"),
+        );
         Problem::new(
             rejection.status(),
             "facts_too_large",
@@ -124,6 +127,7 @@ pub(super) async fn progress(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let progress: Progress = serde_json::from_slice(&body).map_err(|error| {
+        state.discovery.report_malformed(client, "progress of a wrong shape");
         Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "progress_malformed",

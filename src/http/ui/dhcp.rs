@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::view::{Place, View};
 use crate::{
+    discovery::{DhcpCounts, MalformedCounts},
     http::Problem,
     inventory::HostId,
     ipam::{Lease, LeaseState, Subnet},
@@ -32,6 +33,8 @@ struct DhcpData {
     servers: Vec<ServerRow>,
     /// Other servers heard while Muster itself gives addresses somewhere.
     rivals: usize,
+    counts: DhcpCounts,
+    malformed: MalformedCounts,
     leases: Vec<LeaseRow>,
     total: u64,
     page: u64,
@@ -153,11 +156,14 @@ async fn data(view: &View, asked: &Asked) -> Result<DhcpData, StoreError> {
             }
         })
         .collect();
+    let (counts, malformed) = view.state.counts();
     Ok(DhcpData {
         q: asked.q.clone(),
         subnets,
         servers,
         rivals,
+        counts,
+        malformed,
         leases,
         total: found.total,
         page,

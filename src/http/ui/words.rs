@@ -162,7 +162,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        boot::{EventKind, Rule, VerdictCode},
+        boot::{Architecture, EventKind, Rule, VerdictCode},
         inventory::{ComponentKind, State},
         store::Role,
     };
@@ -221,6 +221,7 @@ mod tests {
             wanted.push(format!("verdict.{code}"));
             wanted.push(format!("verdict_advice.{code}"));
         }
+        wanted.extend(Architecture::NAMED.map(|arch| format!("word.arch.{arch}")));
         wanted.extend(Rule::ALL.iter().map(|rule| format!("rule.{}", rule.as_str())));
         assert_eq!(ComponentKind::Cpu.as_str(), "cpu");
         for key in wanted {

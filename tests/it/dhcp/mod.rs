@@ -1,7 +1,7 @@
 //! DHCP by the use case, without and with sockets: every real capture, every mode, every state of a client.
 
 mod replay;
-mod rig;
+pub(crate) mod rig;
 mod socket;
 mod states;
 mod verdicts;

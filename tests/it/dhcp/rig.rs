@@ -17,14 +17,14 @@ use muster::{
 use muster_facts::MacAddr;
 use muster_wire::dhcp::{Message, MessageType, decode, encode_within};
 
-pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
-pub(super) const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x77, 0, 9]);
+pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+pub(crate) const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x77, 0, 9]);
 
-pub(super) fn ip(last: u8) -> Ipv4Addr {
+pub(crate) fn ip(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, last)
 }
 
-pub(super) fn subnet(network: &str, mode: Mode, first: Ipv4Addr, last: Ipv4Addr) -> Subnet {
+pub(crate) fn subnet(network: &str, mode: Mode, first: Ipv4Addr, last: Ipv4Addr) -> Subnet {
     Subnet {
         network: network.parse().unwrap(),
         mode,
@@ -43,11 +43,11 @@ pub(super) fn subnet(network: &str, mode: Mode, first: Ipv4Addr, last: Ipv4Addr)
 }
 
 /// 10.77.0.0/24 in one mode.
-pub(super) fn lab(mode: Mode) -> Vec<Subnet> {
+pub(crate) fn lab(mode: Mode) -> Vec<Subnet> {
     vec![subnet("10.77.0.0/24", mode, ip(100), ip(250))]
 }
 
-pub(super) fn reserved(pairs: &[(MacAddr, Ipv4Addr)]) -> Vec<Subnet> {
+pub(crate) fn reserved(pairs: &[(MacAddr, Ipv4Addr)]) -> Vec<Subnet> {
     let mut subnets = lab(Mode::Reserved);
     subnets[0].reservations = pairs
         .iter()
@@ -61,26 +61,26 @@ pub(super) fn reserved(pairs: &[(MacAddr, Ipv4Addr)]) -> Vec<Subnet> {
 }
 
 /// Discovery with a ledger in memory, files and a clock of its own.
-pub(super) struct Rig {
-    pub(super) store: Store,
-    pub(super) discovery: Discovery,
-    pub(super) folder: tempfile::TempDir,
+pub(crate) struct Rig {
+    pub(crate) store: Store,
+    pub(crate) discovery: Discovery,
+    pub(crate) folder: tempfile::TempDir,
     seconds: Arc<AtomicI64>,
 }
 
 impl Rig {
-    pub(super) async fn new(subnets: Vec<Subnet>) -> Self {
+    pub(crate) async fn new(subnets: Vec<Subnet>) -> Self {
         Self::with(subnets, Policy::default()).await
     }
 
-    pub(super) async fn with(subnets: Vec<Subnet>, policy: Policy) -> Self {
+    pub(crate) async fn with(subnets: Vec<Subnet>, policy: Policy) -> Self {
         let store = Store::open("sqlite::memory:").await.unwrap();
         store.migrate().await.unwrap();
         Self::on(store, subnets, policy).await
     }
 
     /// On a ledger that may hold something already.
-    pub(super) async fn on(store: Store, subnets: Vec<Subnet>, policy: Policy) -> Self {
+    pub(crate) async fn on(store: Store, subnets: Vec<Subnet>, policy: Policy) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["undionly.kpxe", "snponly.efi", "snponly-arm64.efi"] {
             std::fs::write(folder.path().join(name), b"loader").unwrap();
@@ -107,12 +107,12 @@ impl Rig {
         }
     }
 
-    pub(super) fn pass(&self, seconds: i64) {
+    pub(crate) fn pass(&self, seconds: i64) {
         self.seconds.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Sends through the bytes of question and answer, as the wire would.
-    pub(super) async fn ask_by(&self, packet: &Message, arrival: &Arrival) -> Option<Message> {
+    pub(crate) async fn ask_by(&self, packet: &Message, arrival: &Arrival) -> Option<Message> {
         let answer = self.discovery.dhcp(packet, arrival).await?.message;
         let bytes = encode_within(&answer, packet.reply_limit());
         assert!(bytes.len() >= 300, "shorter than relays take");
@@ -124,12 +124,12 @@ impl Rig {
         Some(sent)
     }
 
-    pub(super) async fn ask(&self, packet: &Message) -> Option<Message> {
+    pub(crate) async fn ask(&self, packet: &Message) -> Option<Message> {
         self.ask_by(packet, &arrival(ArrivalPort::Dhcp)).await
     }
 
     /// Offer and acknowledgement of an address.
-    pub(super) async fn lease(&self, mac: MacAddr) -> Ipv4Addr {
+    pub(crate) async fn lease(&self, mac: MacAddr) -> Ipv4Addr {
         let offer = self.ask(&discover(mac)).await.unwrap();
         let ack = self.ask(&select(mac, offer.yiaddr)).await.unwrap();
         assert_eq!(ack.message_type, Some(MessageType::Ack));
@@ -137,7 +137,7 @@ impl Rig {
     }
 
     /// The transcript of one interface, oldest first.
-    pub(super) async fn transcript(&self, mac: MacAddr) -> Vec<Event> {
+    pub(crate) async fn transcript(&self, mac: MacAddr) -> Vec<Event> {
         self.store.drain().await.unwrap();
         let query = EventQuery {
             mac: Some(mac),
@@ -150,17 +150,17 @@ impl Rig {
     }
 
     /// The verdict that the page of one interface's host shows now.
-    pub(super) async fn verdict(&self, mac: MacAddr) -> &'static str {
+    pub(crate) async fn verdict(&self, mac: MacAddr) -> &'static str {
         let events = self.transcript(mac).await;
         self.discovery.verdict(&events).code.as_str()
     }
 }
 
-pub(super) fn time(seconds: i64) -> DateTime<Utc> {
+pub(crate) fn time(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
 }
 
-pub(super) fn arrival(kind: ArrivalPort) -> Arrival {
+pub(crate) fn arrival(kind: ArrivalPort) -> Arrival {
     Arrival {
         interface: "br0".to_owned(),
         index: 2,
@@ -170,12 +170,12 @@ pub(super) fn arrival(kind: ArrivalPort) -> Arrival {
     }
 }
 
-pub(super) fn discover(mac: MacAddr) -> Message {
+pub(crate) fn discover(mac: MacAddr) -> Message {
     Message::request(MessageType::Discover, 7, mac)
 }
 
 /// REQUEST of a client that selects our offer.
-pub(super) fn select(mac: MacAddr, address: Ipv4Addr) -> Message {
+pub(crate) fn select(mac: MacAddr, address: Ipv4Addr) -> Message {
     let mut request = Message::request(MessageType::Request, 7, mac);
     request.server_id = Some(SERVER);
     request.requested_ip = Some(address);
@@ -183,17 +183,17 @@ pub(super) fn select(mac: MacAddr, address: Ipv4Addr) -> Message {
 }
 
 /// The same packet, sent by firmware or a loader.
-pub(super) fn firmware(mut packet: Message, class: &str, arch: u16) -> Message {
+pub(crate) fn firmware(mut packet: Message, class: &str, arch: u16) -> Message {
     packet.vendor_class = Some(class.as_bytes().to_vec());
     packet.architectures = vec![muster_wire::dhcp::Architecture(arch)];
     packet
 }
 
-pub(super) fn uefi(packet: Message) -> Message {
+pub(crate) fn uefi(packet: Message) -> Message {
     firmware(packet, "PXEClient:Arch:00007:UNDI:003000", 7)
 }
 
-pub(super) fn ipxe(packet: Message) -> Message {
+pub(crate) fn ipxe(packet: Message) -> Message {
     let mut packet = firmware(packet, "PXEClient:Arch:00007:UNDI:003010", 7);
     packet.user_class = Some(b"iPXE".to_vec());
     packet

@@ -69,7 +69,7 @@ async fn simulated_relays_get_addresses_through_noise() {
     let given = futures_util::future::join_all(clients).await;
     let different: std::collections::BTreeSet<_> = given.iter().collect();
     assert_eq!(different.len(), given.len());
-    assert_eq!(rig.discovery.malformed_count(), 40);
+    assert_eq!(rig.discovery.malformed_counts().dhcp, 40);
     stop.cancel();
     serving.await.unwrap().unwrap();
 }
