@@ -268,7 +268,10 @@ mod tests {
                 let bare = text.replace("[[dhcp.subnets]]", "A").replace("[boot.loaders]", "A");
                 assert!(!bare.contains(['{', '}', '[', ']', '–']), "{key}: {text}");
                 let ends_open = bare.ends_with([':', '：', ' ']);
-                assert!(!bare.contains("  ") && (bare.trim() == bare || ends_open), "{key}: {text:?}");
+                assert!(
+                    !bare.contains("  ") && (bare.trim() == bare || ends_open),
+                    "{key}: {text:?}"
+                );
                 for raw in ["arm64-http", "facts_malformed", "timed_out", "1048576", "x86-bios"] {
                     assert!(!text.contains(raw), "{key}: {text}");
                 }
