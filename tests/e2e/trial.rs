@@ -16,7 +16,7 @@ use muster_lab::{
 };
 
 /// How long a machine may take from power-on to its report, emulated and beside other work.
-const REPORT_LIMIT: Duration = Duration::from_secs(240);
+const REPORT_LIMIT: Duration = Duration::from_secs(360);
 /// How long the last events may take to be in the ledger after the report.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 const TOKEN: &str = "e2e-set-up-token";

@@ -13,6 +13,10 @@ use crate::{Console, LabError, Namespace, Process};
 /// How long the server may take from its start to `ready`; a debug build migrates a new database in that time.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
+/// Kernel options of the collection image. An emulated machine that the host lets wait sees its timer fail the kernel's
+/// check of it, and the kernel would stop there.
+const KERNEL_OPTIONS: &str = "console=ttyS0 no_timer_check";
+
 /// A subnet in the server's settings.
 #[derive(Debug, Clone)]
 pub struct SubnetSettings {
@@ -52,7 +56,7 @@ impl Settings {
         let text = |value: &Path| serde_json::Value::from(value.display().to_string()).to_string();
         let mut out = format!(
             "[server]\ndata_dir = {}\n\n[http]\nlisten = \"{}\"\n\n[boot]\nlisten = \"{}\"\nimage_dir = {}\n\
-             loader_dir = {}\nafter_facts = \"{}\"\nkernel_options = \"console=ttyS0\"\n\n[log]\nfilter = \"info\"\n",
+             loader_dir = {}\nafter_facts = \"{}\"\nkernel_options = \"{KERNEL_OPTIONS}\"\n\n[log]\nfilter = \"info\"\n",
             text(data_dir),
             self.page,
             self.boot,
