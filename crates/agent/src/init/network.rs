@@ -24,6 +24,9 @@ const LINK_GRACE: Duration = Duration::from_secs(10);
 const ANSWER_GRACE: Duration = Duration::from_secs(8);
 /// A link that is gone for less is told in the interface's line alone: switches and drivers blink.
 const DARK_GRACE: Duration = Duration::from_secs(3);
+/// How long the interface the firmware booted from may take to appear: drivers go in one after the other, and that of
+/// a RAID controller may take many seconds.
+const BOOT_INTERFACE_GRACE: Duration = Duration::from_secs(30);
 /// How long only the interface the firmware booted from is tried.
 const BOOT_INTERFACE_ALONE: Duration = Duration::from_secs(60);
 
@@ -229,7 +232,7 @@ fn candidates(interfaces: &[Interface], boot: Option<MacAddr>, waited: Duration)
     let boot_port = interfaces.iter().find(|interface| Some(interface.mac) == boot);
     match (boot, boot_port) {
         (Some(_), Some(port)) if waited < BOOT_INTERFACE_ALONE => vec![port],
-        (Some(_), None) if waited < LINK_GRACE => Vec::new(),
+        (Some(_), None) if waited < BOOT_INTERFACE_GRACE => Vec::new(),
         _ => interfaces.iter().collect(),
     }
 }
@@ -260,6 +263,9 @@ fn trouble(
         return Some(Trouble::NoInterface);
     }
     let tried = candidates(interfaces, boot, waited);
+    if tried.is_empty() {
+        return None;
+    }
     let linked: Vec<&Interface> = tried.iter().copied().filter(|interface| interface.link).collect();
     if linked.is_empty() {
         return Some(Trouble::NoLink {
@@ -314,7 +320,9 @@ mod tests {
         assert_eq!(names(&candidates(&all, None, Duration::ZERO)), ["eth0", "eth1"]);
         let elsewhere = Some(MacAddr([2; 6]));
         assert!(candidates(&all, elsewhere, Duration::ZERO).is_empty());
-        assert_eq!(names(&candidates(&all, elsewhere, LINK_GRACE)), ["eth0", "eth1"]);
+        assert!(candidates(&all, elsewhere, LINK_GRACE).is_empty());
+        let late = candidates(&all, elsewhere, BOOT_INTERFACE_GRACE);
+        assert_eq!(names(&late), ["eth0", "eth1"]);
     }
 
     #[test]
@@ -341,6 +349,7 @@ mod tests {
         let missing = Some(Trouble::BootInterfaceMissing {
             mac: "02:02:02:02:02:02".to_owned(),
         });
+        assert_eq!(trouble(&lit, elsewhere, None, LINK_GRACE, None), None);
         assert_eq!(trouble(&lit, elsewhere, None, LATE, Some(soon)), missing);
         assert_eq!(trouble(&lit, elsewhere, Some(0), LATE, Some(LATE)), None);
         assert_eq!(
