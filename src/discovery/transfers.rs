@@ -43,13 +43,8 @@ impl Discovery {
                     .with("client", client.to_string()),
             );
             if let Err(fault) = &opened {
-                let level = if OPTIONAL.contains(&name) {
-                    Level::Info
-                } else {
-                    Level::Fail
-                };
                 self.note(
-                    Event::new(self.now(), mac, EventKind::TftpFailed, level)
+                    Event::new(self.now(), mac, EventKind::TftpFailed, level_without(name))
                         .with("file", shown(name))
                         .with("client", client.to_string())
                         .with("why", reason(fault)),
@@ -100,7 +95,7 @@ impl Discovery {
 
     /// A machine asked for a file that is not there.
     pub fn http_file_refused(&self, client: IpAddr, file: &str, fault: &FileFault) {
-        self.note_http(client, EventKind::HttpRefused, Level::Fail, file, |event| {
+        self.note_http(client, EventKind::HttpRefused, level_without(file), file, |event| {
             event.with("why", reason(fault)).with("code", "boot_file_missing")
         });
     }
@@ -112,6 +107,15 @@ impl Discovery {
                 .with("file", shown(file))
                 .with("client", client.to_string()),
         ));
+    }
+}
+
+/// How much it matters that a file is not there.
+fn level_without(file: &str) -> Level {
+    if OPTIONAL.contains(&file) {
+        Level::Info
+    } else {
+        Level::Fail
     }
 }
 

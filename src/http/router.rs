@@ -34,7 +34,6 @@ pub struct Pages {
 }
 
 /// Pages, API and event stream, with everything around them.
-#[must_use]
 pub fn page_router(state: PageState) -> Router {
     pages(state).router
 }

@@ -56,7 +56,7 @@ fn boots_by_http() {
     let story = [
         &NEW[..],
         &FIRMWARE_ADDRESS,
-        &["http_file snponly.efi"],
+        &["http_file snponly.efi", "http_refused autoexec.ipxe"],
         &IPXE_ADDRESS,
         &SCRIPT,
         &IMAGE_ADDRESS,
