@@ -67,7 +67,10 @@ async fn whole_files_arrive_also_when_the_last_block_is_empty() {
 async fn a_lost_block_is_asked_for_again() {
     // The second block of the second window.
     let (address, server) = serve(1468 * 12, &[6]);
-    assert_eq!(fetch(Ipv4Addr::UNSPECIFIED, address, "snponly.efi").await.unwrap(), 1468 * 12);
+    assert_eq!(
+        fetch(Ipv4Addr::UNSPECIFIED, address, "snponly.efi").await.unwrap(),
+        1468 * 12
+    );
     let report = server.join().unwrap();
     assert_eq!(report.end, End::Completed);
     assert!(report.retransmits > 0);
@@ -82,7 +85,9 @@ async fn a_refusal_is_told_in_the_server_s_words() {
         door.send_to(&error_packet(ErrorCode::FileNotFound, "no such file"), client)
             .unwrap();
     });
-    let error = fetch(Ipv4Addr::UNSPECIFIED, address, "autoexec.ipxe").await.unwrap_err();
+    let error = fetch(Ipv4Addr::UNSPECIFIED, address, "autoexec.ipxe")
+        .await
+        .unwrap_err();
     server.join().unwrap();
     assert!(
         matches!(&error, TftpClientError::Refused { code: 1, text } if text == "no such file"),
