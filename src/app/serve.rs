@@ -72,6 +72,15 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         }
     });
 
+    parts.spawn("the writer of the ledger", {
+        let (writer, stop) = (store.writer(), parts.stop.clone());
+        async move {
+            tokio::select! {
+                () = stop.cancelled() => Ok(()),
+                () = writer.ended() => Err("it writes no more".into()),
+            }
+        }
+    });
     parts.spawn("the look after boots that went quiet", {
         let kept = discovery.keep(parts.stop.clone());
         async move {

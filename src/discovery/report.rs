@@ -50,19 +50,29 @@ pub enum ReportRefused {
     NotKept(#[from] StoreError),
 }
 
-/// Reports of one interface one after the other; by a few locks, as many as matter.
+/// Reports of one host one after the other; by a few locks, as many as matter.
 #[derive(Debug, Default)]
 pub(super) struct Turns([tokio::sync::Mutex<()>; 32]);
 
 impl Turns {
-    async fn of(&self, mac: MacAddr) -> tokio::sync::MutexGuard<'_, ()> {
-        let [.., last] = mac.0;
-        let at = usize::from(last ^ mac.0[4]) % self.0.len();
+    async fn of(&self, host: HostId) -> tokio::sync::MutexGuard<'_, ()> {
+        // The last bytes of a version 7 UUID are random.
+        let at = host.0.as_u128() as usize % self.0.len();
         self.0[at].lock().await
     }
 }
 
-/// Whom a report is taken for, and what has to move.
+/// Whose report it is.
+struct Judged {
+    host: HostId,
+    by: Option<Key>,
+    /// Stubs that are this machine.
+    absorbed: Vec<HostId>,
+    /// Hosts it may be as well.
+    doubtful: Vec<HostId>,
+}
+
+/// What a report is taken for, and what has to move.
 struct Claim {
     host: Host,
     is_new: bool,
@@ -81,9 +91,15 @@ impl Discovery {
         let now = self.now();
         let token = self.admit(token, client, now)?;
         let keys = keys_of(&facts);
-        // Reports of one machine are taken one after the other; machines do not wait for each other.
-        let _turn = self.inner.turns.of(token.mac).await;
-        let claim = self.view().claim(&keys, now);
+        // Reports of one host are taken one after the other; hosts do not wait for each other. What was judged while
+        // waiting may be gone when the turn comes: then it is judged again.
+        let (_turn, claim) = loop {
+            let judged = self.view().judge(&token, &facts, &keys, now);
+            let turn = self.inner.turns.of(judged.host).await;
+            if let Some(claim) = self.view().claim(judged, &keys, now) {
+                break (turn, claim);
+            }
+        };
         let saved = match self.merge(&claim, &token, facts, keys, client, now).await {
             Ok(saved) => saved,
             Err(error) => {
@@ -181,7 +197,7 @@ impl Discovery {
             expires_at: now + lifetime,
             ..token.clone()
         };
-        self.view().tokens.insert(renewed.clone(), now);
+        self.view().tokens.insert(renewed.clone());
         self.writer().post(vec![Write::BootToken(renewed)]);
     }
 
@@ -194,7 +210,8 @@ impl Discovery {
                 self.report_malformed(client, "a boot token that nobody was given");
                 Err(ReportRefused::UnknownToken)
             }
-            TokenState::Expired(token) => {
+            TokenState::Expired { told: true, .. } => Err(ReportRefused::ExpiredToken),
+            TokenState::Expired { token, told: false } => {
                 let event = self
                     .of_boot(&token, EventKind::FactsRefused, Level::Fail)
                     .with("client", client.to_string())
@@ -311,10 +328,17 @@ impl Discovery {
 }
 
 impl View {
-    /// Finds the host of a report and takes the report's keys for it at once, so that no second machine with the
-    /// same keys becomes a second new host in between.
-    fn claim(&mut self, keys: &[Key], now: DateTime<Utc>) -> Claim {
-        let (id, by, absorbed, doubtful) = match identify(keys, self.keys()) {
+    /// Finds the host of a report. A new one gets the report's keys at once, so that no second machine with the same
+    /// keys becomes a second new host in between.
+    fn judge(&mut self, token: &BootToken, facts: &Facts, keys: &[Key], now: DateTime<Utc>) -> Judged {
+        let own = self.host_by_mac(token.mac);
+        let booted_by_it = facts.nics.iter().any(|nic| nic.mac == Some(token.mac));
+        let (host, by, absorbed, doubtful) = match identify(keys, self.keys()) {
+            // A report that does not list the interface its token was made for speaks of another machine than the
+            // one that booted: it may not replace what is known of that one.
+            Identified::Same { host, .. } if !booted_by_it && own.is_some_and(|own| own != host) => {
+                (own, None, Vec::new(), vec![host])
+            }
             Identified::Same { host, by, stubs } => (Some(host), Some(by), stubs, Vec::new()),
             Identified::New => (None, None, Vec::new(), Vec::new()),
             Identified::Ambiguous { hosts, mut stubs } => {
@@ -322,19 +346,38 @@ impl View {
                 (own, None, stubs, hosts)
             }
         };
-        let known = id.and_then(|id| self.host(id).cloned());
+        let host = host.unwrap_or_else(|| {
+            let id = HostId(new_id(now));
+            self.keys_mut().set(id, keys.to_vec());
+            id
+        });
+        Judged {
+            host,
+            by,
+            absorbed,
+            doubtful,
+        }
+    }
+
+    /// Takes the report's keys for its host, when its turn has come. `None`: that host is gone.
+    fn claim(&mut self, judged: Judged, keys: &[Key], now: DateTime<Utc>) -> Option<Claim> {
+        let id = judged.host;
+        let known = self.host(id).cloned();
+        let keys_before = self.keys().keys(id).to_vec();
+        if known.is_none() && keys_before.is_empty() && !keys.is_empty() {
+            return None;
+        }
         let is_new = known.is_none();
-        let mut host = known.unwrap_or_else(|| Host::discovered(HostId(new_id(now)), now));
-        host.ambiguous_with = doubtful;
-        let keys_before = self.keys().keys(host.id).to_vec();
-        self.keys_mut().set(host.id, keys.to_vec());
-        Claim {
-            absorbed: absorbed.into_iter().filter(|stub| *stub != host.id).collect(),
+        let mut host = known.unwrap_or_else(|| Host::discovered(id, now));
+        host.ambiguous_with = judged.doubtful;
+        self.keys_mut().set(id, keys.to_vec());
+        Some(Claim {
+            absorbed: judged.absorbed.into_iter().filter(|stub| *stub != id).collect(),
             host,
             is_new,
-            by,
+            by: judged.by,
             keys_before,
-        }
+        })
     }
 
     /// What is on disk now: the host's row, its interfaces, and no more stubs of it.
@@ -342,16 +385,16 @@ impl View {
         for stub in absorbed {
             self.remove_host(*stub);
         }
-        // The verdict is the boot's to tell; it may have been written while the report was on its way.
-        let (verdict, booted_at) = match self.host(host.id) {
-            Some(now) => (now.boot_verdict.clone(), now.booted_at),
-            None => (host.boot_verdict.clone(), host.booted_at),
-        };
-        self.put_host(Host {
-            boot_verdict: verdict,
-            booted_at,
+        // Verdict and name are others' to tell; they may have changed while the report was on its way.
+        let kept = self.host(host.id).unwrap_or(host);
+        let settled = Host {
+            name: kept.name.clone(),
+            boot_verdict: kept.boot_verdict.clone(),
+            booted_at: kept.booted_at,
+            last_seen_at: kept.last_seen_at.max(host.last_seen_at),
             ..host.clone()
-        });
+        };
+        self.put_host(settled);
         for mac in macs {
             self.put_interface(*mac, host.id);
         }

@@ -151,7 +151,7 @@ impl Discovery {
             expires_at: now + self.policy().token_lifetime,
         };
         self.writer().commit(vec![Write::BootToken(kept.clone())]).await?;
-        self.view().tokens.insert(kept, now);
+        self.view().tokens.insert(kept);
         Ok(token)
     }
 

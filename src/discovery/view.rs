@@ -268,6 +268,7 @@ impl View {
             writes.extend(running.tell(host, surroundings, now));
         }
         self.remember(&writes);
+        self.tokens.forget(now);
         self.running.retain(|_, running| now - running.session.last_at < FORGET);
         writes
     }

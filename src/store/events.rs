@@ -1,4 +1,4 @@
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use muster_facts::MacAddr;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, FromQueryResult, Order, PaginatorTrait, QueryFilter,
@@ -23,6 +23,9 @@ const KEPT_PER_HOST: u64 = 500;
 const KEPT_IN_ALL: u64 = 2_000_000;
 /// Events deleted in one transaction, so that the writer's groups get their turn in between.
 const TRIM_STEP: u64 = 5_000;
+
+/// Expired boot tokens are kept this long, so that a machine left running is told the right reason.
+const REMEMBER_EXPIRED_TOKENS: TimeDelta = TimeDelta::days(2);
 
 /// Which events a transcript shows; what is not given does not restrict.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -128,15 +131,15 @@ impl Store {
             .collect())
     }
 
-    /// Deletes what is kept no longer: the oldest events beyond 500 of a host and 2 million in all, boot tokens and
-    /// sessions that ended before `now`. For a periodic call; each step is a short transaction of its own.
+    /// Deletes what is kept no longer: the oldest events beyond 500 of a host and 2 million in all, boot tokens that
+    /// ended two days before `now`, and sessions that ended before it. For a periodic call; each step is a short transaction of its own.
     ///
     /// # Errors
     /// When the database fails; what was deleted before stays deleted.
     pub async fn trim(&self, now: DateTime<Utc>) -> Result<Trimmed, StoreError> {
         let events = self.trim_hosts(KEPT_PER_HOST).await? + self.trim_all(KEPT_IN_ALL).await?;
         let boot_tokens = boot_token::Entity::delete_many()
-            .filter(boot_token::Column::ExpiresAt.lt(now))
+            .filter(boot_token::Column::ExpiresAt.lt(now - REMEMBER_EXPIRED_TOKENS))
             .exec(self.own())
             .await?
             .rows_affected;

@@ -14,6 +14,9 @@ use super::{
 };
 use crate::inventory::{Component, Host, HostId, Interface, State, Summary};
 
+/// Nobody turns that many pages; databases take no offset beyond 63 bits.
+pub(super) const MAX_OFFSET: u64 = u32::MAX as u64;
+
 /// Verdicts of a boot that needs nobody; any other makes a host one in trouble.
 const QUIET_VERDICTS: [&str; 4] = ["reported", "in_progress", "local_boot", "observed_only"];
 
@@ -89,7 +92,7 @@ impl Store {
         let rows = select
             .order_by_with_nulls(column(query.sort), order.clone(), NullOrdering::Last)
             .order_by(host::Column::Id, order)
-            .offset(query.offset)
+            .offset(Ord::min(query.offset, MAX_OFFSET))
             .limit(query.limit)
             .all(self.reader())
             .await?;

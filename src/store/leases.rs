@@ -62,7 +62,7 @@ impl Store {
         let total = select.clone().count(self.reader()).await?;
         let rows = select
             .order_by(lease::Column::AddressNumber, Order::Asc)
-            .offset(query.offset)
+            .offset(Ord::min(query.offset, super::hosts::MAX_OFFSET))
             .limit(query.limit)
             .all(self.reader())
             .await?;

@@ -390,8 +390,11 @@ pub(super) fn key_row(host: HostId, key: &Key) -> host_key::ActiveModel {
 async fn save_facts(connection: &impl ConnectionTrait, saved: &FactsSaved) -> Result<(), StoreError> {
     let host = &saved.host;
     let search = hosts::search_text(host, saved.interfaces.iter().map(|interface| interface.mac));
-    let observed = <host::Column as sea_orm::Iterable>::iter()
-        .filter(|column| !matches!(column, host::Column::Id | host::Column::Name | host::Column::CreatedAt));
+    // What others tell is left alone: the name is people's, the verdict the boot's.
+    let observed = <host::Column as sea_orm::Iterable>::iter().filter(|column| {
+        use host::Column::{BootVerdict, BootedAt, CreatedAt, Id, Name};
+        !matches!(column, Id | Name | CreatedAt | BootVerdict | BootedAt)
+    });
     let upsert = OnConflict::column(host::Column::Id)
         .update_columns(observed.collect::<Vec<_>>())
         .to_owned();

@@ -74,6 +74,11 @@ impl Writer {
         }
     }
 
+    /// Returns when nothing is written any more: at the end of the process, or when the task that writes has failed.
+    pub async fn ended(&self) {
+        self.queue.closed().await;
+    }
+
     /// Writes that were posted and lost since the start, for want of room or because the database refused them.
     #[must_use]
     pub fn lost(&self) -> u64 {

@@ -25,6 +25,8 @@ pub(super) struct Outcome {
     pub(super) answer: Option<Answer>,
     /// The host entered for it, to be on disk before anything else.
     pub(super) created: Option<Write>,
+    /// Its id.
+    pub(super) entered: Option<HostId>,
     /// An address that must be on disk before the answer goes.
     pub(super) bound: Option<Bound>,
     pub(super) writes: Vec<Write>,
@@ -71,6 +73,7 @@ impl<'a> Case<'a> {
             None if told && view.has_room_for_stub() => {
                 let host = view.add_stub(mac, now);
                 let id = host.id;
+                outcome.entered = Some(id);
                 outcome.created = Some(Write::HostCreated(Box::new(host), vec![mac]));
                 outcome
                     .events

@@ -31,8 +31,12 @@ impl Discovery {
         if let Some(created) = outcome.created.take()
             && let Err(error) = self.writer().commit(vec![created]).await
         {
-            // Another server may have entered it in the same moment; its report settles which host it is.
+            // Not on disk, not in memory: its next packet tries again. Another server of this ledger may have entered it
+            // in the same moment; the report settles which host it is.
             tracing::warn!(%error, mac = ?packet.mac(), "a new host could not be entered");
+            if let Some(host) = outcome.entered {
+                self.view().remove_host(host);
+            }
         }
         self.tell_verdicts(&outcome.writes);
         match outcome.bound.take() {
@@ -108,8 +112,11 @@ impl Discovery {
             self.note(event);
         }
         // Another server of this ledger has given the address in the meantime.
-        taken.then(|| Answer {
-            message: answer::answer(packet, MessageType::Nak, arrival.server),
+        taken.then(|| {
+            let mut message = answer::answer(packet, MessageType::Nak, arrival.server);
+            // A relay has to broadcast it: the client has no address that it may use (RFC 2131 §4.3.2).
+            message.broadcast |= !packet.giaddr.is_unspecified();
+            Answer { message }
         })
     }
 

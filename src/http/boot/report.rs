@@ -95,7 +95,11 @@ pub(super) async fn facts(
         state.discovery.facts_refused(&token, client, "facts_malformed", &why);
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "facts_malformed", why)
     })?;
-    let accepted = state.discovery.accept_facts(&token, facts, client).await;
+    // On a task of its own: a machine that hangs up in the middle does not leave a report half taken.
+    let discovery = state.discovery.clone();
+    let accepted = tokio::spawn(async move { discovery.accept_facts(&token, facts, client).await })
+        .await
+        .map_err(|stopped| Problem::internal(&stopped))?;
     accepted
         .map(|step| Json(step.into()))
         .map_err(|refused| state.refuse(client, &refused))
@@ -162,8 +166,20 @@ impl BootState {
     }
 }
 
+/// Disks, modules, interfaces, PCI functions and all else together.
+const MAX_OBJECTS: usize = 20_000;
+
 /// The document, or why it is none, with the path of the field.
 fn read_facts(body: &[u8]) -> Result<Facts, String> {
+    // An empty list member costs two bytes here and hundreds in memory: counted before anything is built.
+    let objects = body.iter().filter(|byte| **byte == b'{').count();
+    if objects > MAX_OBJECTS {
+        return Err(format!("{objects} objects; a machine has at most {MAX_OBJECTS} parts"));
+    }
+    // PostgreSQL keeps no NUL in a text, and no firmware means one.
+    if body.windows(6).any(|part| part == br"\u0000") {
+        return Err("a text has a NUL character".to_owned());
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let facts: Facts = serde_path_to_error::deserialize(&mut json)
         .map_err(|error| format!("field `{}`: {}", error.path(), error.inner()))?;
@@ -191,6 +207,9 @@ mod tests {
         assert!(why(r#"{"version":7}"#).contains('7'));
         assert!(why(r#"{"version":1} x"#).contains("after the document"));
         assert!(why("\u{0}").contains("field"));
+        assert!(why(r#"{"version":1,"hostname":"a\u0000b"}"#).contains("NUL"));
+        let many = format!(r#"{{"version":1,"disks":[{}{{}}]}}"#, "{},".repeat(30_000));
+        assert!(why(&many).contains("parts"));
         assert!(read_facts(br#"{"version":1,"a_later_field":[1]}"#).is_ok());
     }
 }

@@ -8,7 +8,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::BootState;
-use crate::discovery::ScriptRequest;
+use crate::{discovery::ScriptRequest, http::Problem};
 
 /// What iPXE tells of itself. Everything is optional and untrusted: a machine without SMBIOS sends nothing.
 #[derive(Debug, Deserialize, Default)]
@@ -32,25 +32,27 @@ pub(super) async fn ipxe(
     headers: HeaderMap,
 ) -> Response {
     let Query(query) = query.unwrap_or_else(|_| Query(IpxeQuery::default()));
-    let script = state
-        .discovery
-        .boot_script(&ScriptRequest {
-            mac: query.mac,
-            uuid: query.uuid,
-            buildarch: query.arch,
-            platform: query.platform,
-            serial: query.serial,
-            product: query.product,
-            manufacturer: query.manufacturer,
-            version: query.version,
-            client: Some(client.ip()),
-            asked_host: headers
-                .get(header::HOST)
-                .and_then(|host| host.to_str().ok())
-                .unwrap_or_default()
-                .to_owned(),
-        })
-        .await;
+    let request = ScriptRequest {
+        mac: query.mac,
+        uuid: query.uuid,
+        buildarch: query.arch,
+        platform: query.platform,
+        serial: query.serial,
+        product: query.product,
+        manufacturer: query.manufacturer,
+        version: query.version,
+        client: Some(client.ip()),
+        asked_host: headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default()
+            .to_owned(),
+    };
+    // On a task of its own: a machine that hangs up in the middle does not leave a host half entered.
+    let script = match tokio::spawn(async move { state.discovery.boot_script(&request).await }).await {
+        Ok(script) => script,
+        Err(stopped) => return Problem::internal(&stopped).into_response(),
+    };
     (
         [
             (header::CONTENT_TYPE, "text/plain; charset=us-ascii"),

@@ -275,5 +275,8 @@ fn text(value: Value) -> Result<String, &'static str> {
     let mut text = String::from_utf8(value.bytes).map_err(|_| "is not UTF-8 text")?;
     // Some clients count the terminating NUL.
     text.truncate(text.trim_end_matches('\0').len());
+    if text.contains(char::is_control) {
+        return Err("has control characters");
+    }
     Ok(text)
 }
