@@ -69,7 +69,7 @@ async fn old_events_and_ended_rights_are_trimmed() {
                 expires_at,
             })
         };
-        writes.extend([token(1, at(10)), token(2, at(2000))]);
+        writes.extend([token(1, at(10)), token(2, at(2 * 24 * 3600))]);
         writer.commit(writes).await.expect("committed");
         let anna = user("anna");
         store.create_user(&anna).await.expect("made");
@@ -82,7 +82,8 @@ async fn old_events_and_ended_rights_are_trimmed() {
         };
         store.create_session(&session).await.expect("made");
 
-        let trimmed = store.trim(at(1000)).await.expect("trimmed");
+        // Two days after the first right ended: until then its machine is told that it has expired.
+        let trimmed = store.trim(at(10 + 2 * 24 * 3600 + 1)).await.expect("trimmed");
         assert_eq!(
             trimmed,
             Trimmed {
