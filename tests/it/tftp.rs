@@ -193,7 +193,7 @@ async fn hostile_requests_are_told_and_the_next_one_is_served() {
                 ask(b"\0\x01loader.bin"),
                 ask(b"\0\x01../../etc/shadow\0octet\0"),
                 ask(b"\0\x01loader.bin\0netascii\0"),
-                ask(b"\0\x01loader.bin\0octet\0blksize\065464\0windowsize\065535\0"),
+                ask(b"\0\x01loader.bin\0octet\0blksize\x0065464\0windowsize\x0065535\0"),
             ]
         })
         .await;

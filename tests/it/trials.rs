@@ -1,5 +1,4 @@
 //! Short forms of the trials that `cargo xtask fleet`, `chaos` and `flood` run at length.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use std::{path::Path, time::Duration};
 
