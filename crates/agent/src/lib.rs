@@ -1,5 +1,6 @@
 //! The parts of `muster-agent` that tests and fuzz targets reach.
 
+pub mod aside;
 pub mod gather;
 pub mod init;
 pub mod net;

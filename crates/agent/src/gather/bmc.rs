@@ -26,11 +26,16 @@ const MAC_ADDRESS: u8 = 5;
 /// the first ones, 1 by far most often and 8 next.
 const LAN_CHANNELS: [u8; 4] = [1, 2, 3, 8];
 
-pub(super) fn gather(tree: &Tree, smbios: &Smbios) -> Option<Bmc> {
-    let told = smbios.bmc.as_ref().map(|controller| Bmc {
+/// What firmware alone says.
+pub(super) fn told_by_firmware(smbios: &Smbios) -> Option<Bmc> {
+    smbios.bmc.as_ref().map(|controller| Bmc {
         ipmi_version: controller.ipmi_version.clone(),
         ..Bmc::default()
-    });
+    })
+}
+
+pub(super) fn gather(tree: &Tree, smbios: &Smbios) -> Option<Bmc> {
+    let told = told_by_firmware(smbios);
     if !tree.is_live() {
         return told;
     }

@@ -13,17 +13,20 @@ const SECTOR: u64 = 512;
 /// What the driver of optical drives states as long as it has seen no medium.
 const NO_MEDIUM_SECTORS: u64 = 0x1f_ffff;
 
-pub(super) fn gather(tree: &Tree) -> Vec<Disk> {
-    let Some(names) = tree.names("disks", FOLDER) else {
+/// The names of all block devices, in their order.
+pub(super) fn names(tree: &Tree) -> Vec<String> {
+    tree.names("disks", FOLDER).unwrap_or_else(|| {
         if !tree.exists(FOLDER) {
             tree.note_missing("disks", FOLDER);
         }
-        return Vec::new();
-    };
+        Vec::new()
+    })
+}
+
+/// Each disk once. The same name and size a second time is another path to the same disk. `NVMe` hides its paths
+/// itself, and cheap drives of that kind are known to share one name.
+pub(super) fn once_each(mut disks: Vec<Disk>) -> Vec<Disk> {
     let mut paths = BTreeSet::new();
-    let mut disks: Vec<Disk> = names.into_iter().filter_map(|name| disk(tree, name)).collect();
-    // The same name and size a second time is another path to the same disk. NVMe hides its paths
-    // itself, and cheap drives of that kind are known to share one name.
     disks.retain(|disk| match &disk.wwn {
         Some(wwn) if disk.bus != Some(DiskBus::Nvme) => paths.insert((wwn.clone(), disk.size_bytes)),
         _ => true,
@@ -31,7 +34,8 @@ pub(super) fn gather(tree: &Tree) -> Vec<Disk> {
     disks
 }
 
-fn disk(tree: &Tree, name: String) -> Option<Disk> {
+/// One block device; `None` when it is no whole disk or has no medium.
+pub(super) fn gather(tree: &Tree, name: String) -> Option<Disk> {
     let folder = format!("{FOLDER}/{name}");
     // The path tells bus and address; a tree that was copied without links has none.
     let path = tree

@@ -26,11 +26,12 @@ struct Port {
     bad: u32,
 }
 
-/// Hears the neighbour of each interface with a link, for at most `wait` in all. Silence is no
-/// fault: a switch sends every 30 s, and many send nothing.
-pub(super) fn listen(tree: &Tree, nics: &mut [Nic], wait: Duration) {
+/// Hears the neighbour of each interface with a link, for at most `wait` in all: its place in `nics`, and what it
+/// says. Silence is no fault: a switch sends every 30 s, and many send nothing.
+pub(super) fn listen(tree: &Tree, nics: &[Nic], wait: Duration) -> Vec<(usize, LldpNeighbour)> {
+    let mut heard = Vec::new();
     if wait.is_zero() || !tree.is_live() {
-        return;
+        return heard;
     }
     let mut ports = Vec::new();
     for (index, found) in nics.iter().enumerate().filter(|(_, nic)| nic.link == Some(true)) {
@@ -65,15 +66,14 @@ pub(super) fn listen(tree: &Tree, nics: &mut [Nic], wait: Duration) {
         }
         ports.retain_mut(|port| match hear(port) {
             Heard::Neighbour(neighbour) => {
-                if let Some(nic) = nics.get_mut(port.nic) {
-                    nic.lldp = Some(neighbour);
-                }
+                heard.push((port.nic, neighbour));
                 false
             }
             Heard::Nothing => true,
             Heard::Enough => false,
         });
     }
+    heard
 }
 
 enum Heard {

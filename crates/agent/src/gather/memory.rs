@@ -7,11 +7,21 @@ use super::tree::Tree;
 
 pub(super) fn gather(tree: &Tree, smbios: &Smbios) -> Memory {
     let usable_bytes = usable(tree);
+    counted(smbios, blocks(tree), usable_bytes)
+}
+
+/// What firmware alone says.
+pub(super) fn told_by_firmware(smbios: &Smbios) -> Memory {
+    counted(smbios, None, None)
+}
+
+/// The modules count; what the kernel sees stands in for sizes that they do not tell.
+fn counted(smbios: &Smbios, blocks: Option<u64>, usable_bytes: Option<u64>) -> Memory {
     let modules: u64 = smbios
         .dimms
         .iter()
         .fold(0, |sum, dimm| sum.saturating_add(dimm.size_bytes));
-    let seen = blocks(tree).or(usable_bytes).unwrap_or(0);
+    let seen = blocks.or(usable_bytes).unwrap_or(0);
     let total_bytes = match modules {
         0 => seen,
         _ if smbios.unknown_size => modules.max(seen),

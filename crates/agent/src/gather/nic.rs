@@ -10,23 +10,19 @@ pub(super) const FOLDER: &str = "sys/class/net";
 /// `ARPHRD_ETHER`: the only kind of link whose addresses are six bytes.
 const ETHERNET: &str = "1";
 
-pub(super) fn gather(tree: &Tree) -> Vec<Nic> {
-    let Some(names) = tree.names("nics", FOLDER) else {
+/// The names of all interfaces, in their order.
+pub(super) fn names(tree: &Tree) -> Vec<String> {
+    tree.names("nics", FOLDER).unwrap_or_else(|| {
         if !tree.exists(FOLDER) {
             tree.note_missing("nics", FOLDER);
         }
-        return Vec::new();
-    };
-    let addresses = if tree.is_live() { addresses(tree) } else { Vec::new() };
-    names
-        .into_iter()
-        .filter_map(|name| nic(tree, name, &addresses))
-        .collect()
+        Vec::new()
+    })
 }
 
-/// An interface is hardware, or a hypervisor's, when it has a device. Bridges, bonds, tunnels,
-/// VLANs and `lo` have none.
-fn nic(tree: &Tree, name: String, addresses: &[(String, String)]) -> Option<Nic> {
+/// One interface. It is hardware, or a hypervisor's, when it has a device; bridges, bonds, tunnels,
+/// VLANs and `lo` have none and are left out.
+pub(super) fn gather(tree: &Tree, name: String, addresses: &[(String, String)]) -> Option<Nic> {
     let folder = format!("{FOLDER}/{name}");
     let device = format!("{folder}/device");
     let path = tree.link_path(&folder);
@@ -108,8 +104,11 @@ fn bus_address(tree: &Tree, device: &str, device_path: &str) -> Option<String> {
 }
 
 /// Every interface with each of its addresses and prefix lengths; link-local IPv6 ones, which any
-/// interface makes for itself, are left out.
-fn addresses(tree: &Tree) -> Vec<(String, String)> {
+/// interface makes for itself, are left out. Only the running machine has any.
+pub(super) fn addresses(tree: &Tree) -> Vec<(String, String)> {
+    if !tree.is_live() {
+        return Vec::new();
+    }
     let interfaces = match nix::ifaddrs::getifaddrs() {
         Ok(interfaces) => interfaces,
         Err(error) => {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 
 use muster_agent::gather;
 use muster_facts::{BootMode, Disk, DiskBus, DiskKind, Facts};
@@ -439,4 +440,31 @@ fn an_empty_root_gives_an_empty_document_with_reasons() {
     assert!(facts.unread.len() >= 7, "{:?}", facts.unread);
     let json = serde_json::to_value(&facts.cpu).unwrap();
     assert_eq!(json, serde_json::json!({}));
+}
+
+/// A pipe that nobody writes to holds its reader as a dying disk does.
+#[test]
+fn a_disk_that_never_answers_costs_only_itself() {
+    let root = Root::new();
+    let pci = "sys/devices/pci0000:00/0000:00:04.0";
+    root.block(&format!("{pci}/virtio1/block/vda"), 20, &[("serial", "VD-1")])
+        .block(&format!("{pci}/virtio2/block/vdb"), 40, &[]);
+    let serial = root.0.path().join(format!("{pci}/virtio2/block/vdb/serial"));
+    nix::unistd::mkfifo(&serial, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let facts = gather::gather(&gather::Options {
+        limits: gather::Limits {
+            part: Duration::from_secs(1),
+            ..gather::Limits::default()
+        },
+        ..gather::Options::new(root.0.path())
+    });
+    assert_eq!(disk(&facts, "vda").serial.as_deref(), Some("VD-1"));
+    assert_eq!(facts.disks.len(), 1);
+    let told: Vec<&str> = facts
+        .unread
+        .iter()
+        .filter(|unread| unread.what == "disks.vdb")
+        .map(|unread| unread.why.as_str())
+        .collect();
+    assert_eq!(told, ["no answer within 1 s"]);
 }

@@ -79,22 +79,32 @@ pub(super) fn gather(tree: &Tree, smbios: &Smbios) -> Gathered {
     if !tree.exists(topology::FOLDER) {
         tree.note_missing("cpu.cores", topology::FOLDER);
     }
-    let seen = match info.processors.is_empty() && !tree.exists(topology::FOLDER) {
-        true => told_by_firmware(smbios),
+    let cpu = match info.processors.is_empty() && !tree.exists(topology::FOLDER) {
+        true => counted_by_firmware(smbios),
         false => count(tree, &info, smbios),
     };
-    let cpu = Cpu {
-        packages: smbios.packages.clone(),
-        ..seen
-    };
     Gathered {
-        cpu,
+        cpu: Cpu {
+            packages: smbios.packages.clone(),
+            ..cpu
+        },
         hypervisor: info.flags.iter().any(|flag| flag == "hypervisor"),
     }
 }
 
-/// What SMBIOS alone says, where the kernel shows nothing (a tree that holds only the tables).
-fn told_by_firmware(smbios: &Smbios) -> Cpu {
+/// What SMBIOS alone says, where the kernel does not answer.
+pub(super) fn told_by_firmware(smbios: &Smbios) -> Gathered {
+    Gathered {
+        cpu: Cpu {
+            packages: smbios.packages.clone(),
+            ..counted_by_firmware(smbios)
+        },
+        hypervisor: false,
+    }
+}
+
+/// The counts of SMBIOS, where the kernel shows nothing (a tree that holds only the tables).
+fn counted_by_firmware(smbios: &Smbios) -> Cpu {
     let sum = |part: fn(&CpuPackage) -> Option<u32>| {
         smbios
             .packages
