@@ -3,12 +3,12 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use nix::fcntl::OFlag;
 use nix::sys::termios::{ControlFlags, SetArg, tcgetattr, tcsetattr};
 
-use super::screen::{Status, news};
+use super::screen::{Status, news, plain};
 
 /// 115200 bit/s in the kernel's `c_cflag`.
 const B115200: u32 = 0o010_002;
@@ -32,31 +32,35 @@ struct Output {
 }
 
 impl Console {
-    /// Opens every console of `/proc/consoles` and the first serial port; `/dev/console` where there is none.
+    /// Opens every console there is.
     #[must_use]
     pub(super) fn open() -> Self {
-        let listed = fs::read_to_string("/proc/consoles").unwrap_or_default();
-        let names = names(&listed);
-        let mut outputs: Vec<Output> = names.iter().filter_map(|name| output(name)).collect();
-        // Many servers forward the first serial port to their management processor, whether or not
-        // the kernel was told so.
-        if !names.contains(&"ttyS0")
-            && serial_port_exists()
-            && let Some(serial) = output("ttyS0")
-        {
-            let _ = set_speed(&serial.file);
-            outputs.push(serial);
-        }
-        if outputs.is_empty() {
-            outputs.extend(output("console"));
-        }
+        let outputs = outputs();
         // Only the gravest kernel messages: others would scroll the screen away.
         let _ = fs::write("/proc/sys/kernel/printk", "3");
+        Self::over(outputs)
+    }
+
+    fn over(outputs: Vec<Output>) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             status: Status::default(),
             shown: Vec::new(),
             outputs,
         })))
+    }
+
+    /// A screen that is a file and gets lines, for tests.
+    #[cfg(test)]
+    pub(super) fn onto(file: File) -> Self {
+        let display = false;
+        Self::over(vec![Output { file, display }])
+    }
+
+    /// Does `work` while the screen is held, for tests.
+    #[cfg(test)]
+    pub(super) fn held(&self, work: impl FnOnce()) {
+        let _guard = self.lock();
+        work();
     }
 
     /// Changes the status and shows it, if anything changed.
@@ -66,12 +70,17 @@ impl Console {
         inner.draw();
     }
 
-    /// The same where waiting for another thread must not happen.
-    pub(super) fn try_update(&self, change: impl FnOnce(&mut Status)) {
-        if let Ok(mut inner) = self.0.try_lock() {
-            change(&mut inner.status);
-            inner.draw();
-        }
+    /// The same where waiting for another thread must not happen; false when one holds the screen.
+    #[must_use]
+    pub(super) fn try_update(&self, change: impl FnOnce(&mut Status)) -> bool {
+        let mut inner = match self.0.try_lock() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        change(&mut inner.status);
+        inner.draw();
+        true
     }
 
     /// Says what is being done now.
@@ -106,6 +115,33 @@ impl Inner {
         }
         self.shown = lines;
     }
+}
+
+/// Says one line on every console, past the screen and whoever holds it.
+pub(super) fn cry(line: &str) {
+    for mut output in outputs() {
+        let _ = output.file.write_all(format!("\r\n{}\r\n", plain(line)).as_bytes());
+    }
+}
+
+/// Every console of `/proc/consoles` and the first serial port; `/dev/console` where there is none.
+fn outputs() -> Vec<Output> {
+    let listed = fs::read_to_string("/proc/consoles").unwrap_or_default();
+    let names = names(&listed);
+    let mut outputs: Vec<Output> = names.iter().filter_map(|name| output(name)).collect();
+    // Many servers forward the first serial port to their management processor, whether or not
+    // the kernel was told so.
+    if !names.contains(&"ttyS0")
+        && serial_port_exists()
+        && let Some(serial) = output("ttyS0")
+    {
+        let _ = set_speed(&serial.file);
+        outputs.push(serial);
+    }
+    if outputs.is_empty() {
+        outputs.extend(output("console"));
+    }
+    outputs
 }
 
 /// Seconds since the kernel started, as `/proc/uptime` writes them.

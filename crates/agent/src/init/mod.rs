@@ -10,6 +10,7 @@ mod firmware;
 pub mod modules;
 mod mounts;
 mod network;
+mod panics;
 mod screen;
 mod session;
 mod trouble;
@@ -41,9 +42,12 @@ const LONGEST_SETTLING: Duration = Duration::from_secs(30);
 
 /// Runs the collection. Only for PID 1.
 pub fn run() -> ! {
+    panics::guard();
     let unmounted = mounts::basics();
+    // A kernel that panics must not stand still for ever either.
+    let _ = fs::write("/proc/sys/kernel/panic", "60");
     let console = Console::open();
-    guard_against_panics(&console);
+    panics::show_on(&console);
     let options = BootOptions::parse(&fs::read_to_string("/proc/cmdline").unwrap_or_default());
     console.update(|status| {
         status.machine = screen::machine(Path::new("/sys"));
@@ -52,8 +56,6 @@ pub fn run() -> ! {
         status.notes.extend(options.complaints.iter().cloned());
         status.doing = "loading drivers".to_owned();
     });
-    // A kernel that panics must not stand still for ever either.
-    let _ = fs::write("/proc/sys/kernel/panic", "60");
     let mut transcript = vec![(
         Stage::Kernel,
         format!("{} runs, {} s after its start", release(), uptime()),
@@ -198,23 +200,6 @@ fn release() -> String {
 fn module_directory() -> PathBuf {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     Path::new("/lib/modules").join(release.trim())
-}
-
-/// PID 1 must not end, so a panic is shown like any other trouble and the machine restarts.
-fn guard_against_panics(console: &Console) {
-    let console = console.clone();
-    std::panic::set_hook(Box::new(move |info| {
-        // The panicking thread may hold the screen: then the console shows the words alone.
-        eprintln!("muster-agent failed: {info}; the machine restarts in 5 min");
-        console.try_update(|status| {
-            status.report_trouble = Some(Trouble::Fatal {
-                reason: info.to_string(),
-                restart_in_minutes: 5,
-            });
-        });
-        thread::sleep(FATAL_PAUSE);
-        restart(RebootMode::RB_AUTOBOOT)
-    }));
 }
 
 fn fatal(console: &Console, reason: &str) -> ! {

@@ -82,7 +82,7 @@ pub(super) fn news<'a>(before: &[String], now: &'a [String]) -> Vec<&'a str> {
 }
 
 /// Firmware and servers may send anything; the screen shows printable ASCII only.
-fn plain(line: &str) -> String {
+pub(super) fn plain(line: &str) -> String {
     line.chars()
         .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' })
         .collect()
