@@ -11,7 +11,9 @@ pub mod modules;
 mod mounts;
 mod network;
 mod panics;
+mod reach;
 mod screen;
+mod second;
 mod session;
 mod trouble;
 
@@ -27,7 +29,8 @@ use self::cmdline::BootOptions;
 use self::coldplug::Coldplug;
 use self::console::{Console, uptime};
 use self::network::Bound;
-use self::session::End;
+use self::reach::Reach;
+use self::session::{End, Session};
 use self::trouble::Trouble;
 use crate::report::{BootServer, Stage};
 
@@ -70,6 +73,7 @@ pub fn run() -> ! {
     }
 
     let (sender, addresses) = channel();
+    let reach = Reach::default();
     let (boot_interface, screen) = (options.boot_interface, console.clone());
     let network = thread::Builder::new()
         .name("network".to_owned())
@@ -116,7 +120,7 @@ pub fn run() -> ! {
             break;
         }
     }
-    match session::run(&server, &console) {
+    match Session::new(&server, &console, &reach).run() {
         End::Reboot => {
             console.doing("restarting, as the server said");
             restart(RebootMode::RB_AUTOBOOT)

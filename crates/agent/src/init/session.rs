@@ -1,23 +1,22 @@
 //! Reports the machine and obeys the server, for as long as the machine runs.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use muster_facts::Facts;
 
 use super::console::Console;
+use super::reach::Reach;
+use super::second::{SecondLook, Seen, tells_more};
 use super::trouble::Trouble;
-use crate::gather::{self, Options};
+use crate::gather;
 use crate::report::{Answer, BootServer, Next, ReportError, Stage};
 
 /// The server never learns of a refused token by itself; a restart gets a new one.
 const RESTART_AFTER_REFUSED_TOKEN: Duration = Duration::from_secs(10 * 60);
 /// Pause after an answer that will not change soon.
 const SLOW_RETRY: Duration = Duration::from_secs(60);
-/// Switches tell their name every 30 s (IEEE 802.1AB 9.2.5.7).
-const LLDP_WAIT: Duration = Duration::from_secs(32);
 /// Bounds on what a server may ask for.
 const POLL_LIMITS: (u64, u64) = (1, 3600);
 
@@ -115,91 +114,106 @@ impl Patience {
     }
 }
 
-/// Gathers, reports and obeys until the server wants the machine restarted or off.
-pub(super) fn run(server: &BootServer, console: &Console) -> End {
-    let mut patience = Patience::default();
-    console.doing("gathering the facts of this machine");
-    let _ = server.progress(Stage::Gather, "gathering facts");
-    let facts = gather::facts(Path::new("/"));
-    console.doing("reporting the facts");
-    let _ = server.progress(Stage::Report, &summary(&facts));
-    let mut answer = match persist(console, server, &mut patience, || server.facts(&facts)) {
-        Ok(answer) => answer,
-        Err(end) => return end,
-    };
-    let second = second_look();
-    loop {
-        match answer.next {
-            Next::Reboot => return End::Reboot,
-            Next::Poweroff => return End::Poweroff,
-            Next::Wait | Next::Unknown => {}
-        }
-        console.doing(waiting(&answer));
-        thread::sleep(Duration::from_secs(
-            answer.poll_seconds.clamp(POLL_LIMITS.0, POLL_LIMITS.1),
-        ));
-        // The first report is on the server's disk; a second one adds switch ports and slow hardware.
-        let more = second.try_recv().ok().filter(|more| tells_more(&facts, more));
-        let next = match more {
-            Some(more) => persist(console, server, &mut patience, || server.facts(&more)),
-            None => persist(console, server, &mut patience, || server.next()),
-        };
-        answer = match next {
-            Ok(next) => next,
-            Err(end) => return end,
-        };
-    }
+/// The session's line to the server, and what it waits by.
+pub(super) struct Session<'a> {
+    server: &'a BootServer,
+    console: &'a Console,
+    /// Told of every attempt, for the network to know.
+    reach: &'a Reach,
+    patience: Patience,
+    pause: fn(Duration),
 }
 
-/// Tries until it succeeds, showing what is wrong meanwhile.
-fn persist(
-    console: &Console,
-    server: &BootServer,
-    patience: &mut Patience,
-    attempt: impl Fn() -> Result<Answer, ReportError>,
-) -> Result<Answer, End> {
-    loop {
-        let error = match attempt() {
-            Ok(answer) => {
-                patience.success();
-                console.update(|status| status.report_trouble = None);
-                return Ok(answer);
+impl<'a> Session<'a> {
+    /// A session that has not begun.
+    pub(super) fn new(server: &'a BootServer, console: &'a Console, reach: &'a Reach) -> Self {
+        Self {
+            server,
+            console,
+            reach,
+            patience: Patience::default(),
+            pause: thread::sleep,
+        }
+    }
+
+    /// Gathers, reports and obeys until the server wants the machine restarted or off.
+    pub(super) fn run(mut self) -> End {
+        self.console.doing("gathering the facts of this machine");
+        let _ = self.server.progress(Stage::Gather, "gathering facts");
+        let facts = gather::facts(Path::new("/"));
+        self.console.doing("reporting the facts");
+        let _ = self.server.progress(Stage::Report, &summary(&facts));
+        match self.persist(|server| server.facts(&facts)) {
+            Ok(answer) => self.obey(answer, &facts, SecondLook::start()),
+            Err(end) => end,
+        }
+    }
+
+    /// Does what the server says, and asks again, until there is nothing more to do.
+    fn obey(&mut self, mut answer: Answer, first: &Facts, mut second: SecondLook) -> End {
+        loop {
+            match answer.next {
+                Next::Reboot => return End::Reboot,
+                Next::Poweroff => return End::Poweroff,
+                Next::Wait | Next::Unknown => {}
             }
-            Err(error) => error,
-        };
-        let setback = patience.failure(server.base(), &error, Instant::now());
-        console.update(|status| status.report_trouble = Some(setback.trouble.clone()));
-        if setback.restart {
-            return Err(End::Reboot);
+            self.console.doing(waiting(&answer));
+            (self.pause)(Duration::from_secs(
+                answer.poll_seconds.clamp(POLL_LIMITS.0, POLL_LIMITS.1),
+            ));
+            // The first report is on the server's disk; a second one adds switch ports and slow hardware.
+            let next = match second.news() {
+                Some(Seen::Facts(more)) if tells_more(first, &more) => self.persist(|server| server.facts(&more)),
+                Some(Seen::Facts(_)) | None => self.persist(BootServer::next),
+                Some(Seen::Failed(why)) => {
+                    self.tell(format!(
+                        "the second look at the hardware failed: {why}; the first report stands"
+                    ));
+                    self.persist(BootServer::next)
+                }
+            };
+            answer = match next {
+                Ok(next) => next,
+                Err(end) => return end,
+            };
         }
-        // Where the server can be reached at all, its transcript tells the same.
-        if !matches!(error, ReportError::Unreachable(_)) {
-            let _ = server.progress(Stage::Failed, &setback.trouble.to_string());
-        }
-        thread::sleep(setback.pause);
     }
-}
 
-/// Gathers once more while the server's orders are waited for, listening to the switches.
-fn second_look() -> Receiver<Facts> {
-    let (sender, receiver) = channel();
-    let gather = move || {
-        let options = Options {
-            lldp_wait: LLDP_WAIT,
-            ..Options::new(Path::new("/"))
-        };
-        // Nobody receives any more when the session is over.
-        let _ = sender.send(gather::gather(&options));
-    };
-    // Without the thread there is no second look; the first report stands.
-    let _ = thread::Builder::new().name("second look".to_owned()).spawn(gather);
-    receiver
-}
+    /// Says what stops nothing, on the screen and in the boot's transcript.
+    fn tell(&self, note: String) {
+        let _ = self.server.progress(Stage::Gather, &note);
+        self.console.update(|status| status.notes.push(note));
+    }
 
-/// True when switches were heard, or hardware has appeared that was slower than the first report.
-fn tells_more(first: &Facts, second: &Facts) -> bool {
-    let count = |facts: &Facts| (facts.disks.len(), facts.nics.len(), facts.gpus.len(), facts.pci.len());
-    second.nics.iter().any(|nic| nic.lldp.is_some()) || count(first) != count(second)
+    /// Tries until it succeeds, showing what is wrong meanwhile.
+    fn persist(&mut self, attempt: impl Fn(&BootServer) -> Result<Answer, ReportError>) -> Result<Answer, End> {
+        loop {
+            let started = Instant::now();
+            let error = match attempt(self.server) {
+                Ok(answer) => {
+                    self.reach.answered();
+                    self.patience.success();
+                    self.console.update(|status| status.report_trouble = None);
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            let setback = self.patience.failure(self.server.base(), &error, Instant::now());
+            self.console
+                .update(|status| status.report_trouble = Some(setback.trouble.clone()));
+            if setback.restart {
+                return Err(End::Reboot);
+            }
+            if matches!(error, ReportError::Unreachable(_)) {
+                self.reach.failed(started);
+            } else {
+                self.reach.answered();
+                // Where the server can be reached at all, its transcript tells the same.
+                let _ = self.server.progress(Stage::Failed, &setback.trouble.to_string());
+            }
+            (self.pause)(setback.pause);
+        }
+    }
 }
 
 fn waiting(answer: &Answer) -> String {
@@ -220,6 +234,11 @@ fn summary(facts: &Facts) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::super::reach::Reached;
     use super::*;
 
     const SERVER: &str = "http://10.0.0.1:8081";
@@ -285,24 +304,6 @@ mod tests {
     }
 
     #[test]
-    fn a_second_report_is_made_only_when_it_tells_more() {
-        use muster_facts::{Disk, LldpNeighbour, Nic};
-        let first = Facts {
-            nics: vec![Nic::default()],
-            ..Facts::default()
-        };
-        assert!(!tells_more(&first, &first));
-        let mut heard = first.clone();
-        heard.nics[0].lldp = Some(LldpNeighbour::default());
-        assert!(tells_more(&first, &heard));
-        let slow = Facts {
-            disks: vec![Disk::default()],
-            ..first.clone()
-        };
-        assert!(tells_more(&first, &slow));
-    }
-
-    #[test]
     fn a_machine_without_a_name_shows_its_id() {
         let mut answer = Answer {
             host: "5f0c".to_owned(),
@@ -313,5 +314,115 @@ mod tests {
         assert!(waiting(&answer).contains("5f0c"));
         answer.name = Some("web01".to_owned());
         assert!(waiting(&answer).contains("web01"));
+    }
+    const NO_PAUSE: fn(Duration) = |_| thread::yield_now();
+
+    /// A server that wants the machine to wait until `enough` of what was asked, then to switch off. Gives back the
+    /// first line and the body of each request.
+    fn server(enough: fn(&[String]) -> bool) -> (BootServer, thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let asked = thread::spawn(move || {
+            let mut asked = Vec::new();
+            loop {
+                let (mut stream, _) = listener.accept().unwrap();
+                asked.push(request(&stream));
+                let last = enough(&asked) && asked.last().is_some_and(|asked| asked.starts_with("GET"));
+                let next = if last { "poweroff" } else { "wait" };
+                let body = format!(r#"{{"host":"5f0c","next":"{next}","poll_seconds":1}}"#);
+                let length = body.len();
+                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+                stream.write_all(answer.as_bytes()).unwrap();
+                if last {
+                    return asked;
+                }
+            }
+        });
+        (BootServer::new(&base, "TOKEN"), asked)
+    }
+
+    fn request(stream: &TcpStream) -> String {
+        let mut lines = BufReader::new(stream);
+        let (mut first, mut length) = (String::new(), 0);
+        lines.read_line(&mut first).unwrap();
+        loop {
+            let mut line = String::new();
+            lines.read_line(&mut line).unwrap();
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        lines.read_exact(&mut body).unwrap();
+        format!("{} {}", first.trim_end(), String::from_utf8(body).unwrap())
+    }
+
+    #[test]
+    fn a_second_look_that_panics_is_told_and_the_machine_goes_on_asking() {
+        let (server, asked) = server(|asked| asked.iter().any(|asked| asked.contains("/boot/progress")));
+        let screen = tempfile::NamedTempFile::new().unwrap();
+        let (console, reach) = (Console::onto(screen.reopen().unwrap()), Reach::default());
+        let mut session = Session {
+            pause: NO_PAUSE,
+            ..Session::new(&server, &console, &reach)
+        };
+        let answer = Answer {
+            host: "5f0c".to_owned(),
+            name: None,
+            next: Next::Wait,
+            poll_seconds: 1,
+        };
+        let end = session.obey(answer, &Facts::default(), SecondLook::by(|| panic!("too many ports")));
+        assert_eq!(end, End::Poweroff);
+        let asked = asked.join().unwrap();
+        let told: Vec<&String> = asked.iter().filter(|asked| asked.starts_with("POST")).collect();
+        assert_eq!(told.len(), 1, "{asked:?}");
+        assert!(told[0].contains("the second look at the hardware failed: too many ports"));
+        assert!(told[0].contains(r#""stage":"gather""#), "{told:?}");
+        let shown = std::fs::read_to_string(screen.path()).unwrap();
+        assert!(
+            shown.contains("note     the second look at the hardware failed"),
+            "{shown}"
+        );
+        assert_eq!(reach.now(), Reached::Yes);
+    }
+
+    #[test]
+    fn the_network_learns_that_the_server_is_out_of_reach() {
+        // Whoever listened here has gone.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let server = BootServer::new(&format!("http://{free}"), "TOKEN");
+        let screen = tempfile::NamedTempFile::new().unwrap();
+        let (console, reach) = (Console::onto(screen.reopen().unwrap()), Reach::default());
+        let mut session = Session {
+            pause: NO_PAUSE,
+            ..Session::new(&server, &console, &reach)
+        };
+        let attempts = Cell::new(0);
+        let refused = refused(401, "expired");
+        let answer = session.persist(|server| {
+            attempts.set(attempts.get() + 1);
+            match attempts.get() {
+                1 => server.next(),
+                2 => {
+                    assert!(matches!(reach.now(), Reached::No(_)));
+                    Err(refused.clone())
+                }
+                _ => {
+                    // A refusal is an answer.
+                    assert_eq!(reach.now(), Reached::Yes);
+                    Ok(Answer {
+                        host: "5f0c".to_owned(),
+                        name: None,
+                        next: Next::Wait,
+                        poll_seconds: 1,
+                    })
+                }
+            }
+        });
+        assert!(answer.is_ok());
     }
 }
