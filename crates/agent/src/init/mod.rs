@@ -3,6 +3,7 @@
 //! It never ends and never panics by intent: what fails is shown on the machine's screen with what
 //! to do, and what cannot go on restarts the machine after a while.
 
+mod choice;
 pub mod cmdline;
 mod coldplug;
 mod console;
@@ -74,10 +75,10 @@ pub fn run() -> ! {
 
     let (sender, addresses) = channel();
     let reach = Reach::default();
-    let (boot_interface, screen) = (options.boot_interface, console.clone());
+    let (boot_interface, screen, reached) = (options.boot_interface, console.clone(), reach.clone());
     let network = thread::Builder::new()
         .name("network".to_owned())
-        .spawn(move || network::keep(boot_interface, &screen, &sender));
+        .spawn(move || network::keep(boot_interface, &screen, &reached, &sender));
     if let Err(error) = network {
         fatal(&console, &format!("the network thread cannot be started: {error}"));
     }

@@ -1,6 +1,6 @@
 //! Keeps the machine on the network for as long as it runs: links, addresses, renewals.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::mpsc::Sender;
@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use muster_facts::MacAddr;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::choice::{Choice, Step};
 use super::console::Console;
+use super::reach::{Reach, Reached};
 use super::trouble::Trouble;
-use crate::net::dhcp::{Change, Lease};
+use crate::net::dhcp::Lease;
 use crate::net::link::{Interface, interfaces};
 use crate::net::netlink::{Request, apply};
 use crate::net::port::Port;
@@ -24,11 +26,6 @@ const LINK_GRACE: Duration = Duration::from_secs(10);
 const ANSWER_GRACE: Duration = Duration::from_secs(8);
 /// A link that is gone for less is told in the interface's line alone: switches and drivers blink.
 const DARK_GRACE: Duration = Duration::from_secs(3);
-/// How long the interface the firmware booted from may take to appear: drivers go in one after the other, and that of
-/// a RAID controller may take many seconds.
-const BOOT_INTERFACE_GRACE: Duration = Duration::from_secs(30);
-/// How long only the interface the firmware booted from is tried.
-const BOOT_INTERFACE_ALONE: Duration = Duration::from_secs(60);
 
 /// The address the machine has got.
 #[derive(Debug, Clone)]
@@ -39,11 +36,18 @@ pub(super) struct Bound {
     pub(super) lease: Lease,
 }
 
-/// Runs for ever: sends every new address to `addresses` and shows the state on `console`.
-pub(super) fn keep(boot_interface: Option<MacAddr>, console: &Console, addresses: &Sender<Bound>) -> ! {
+/// Runs for ever: sends every new address to `addresses` and shows the state on `console`. What `reach` tells of the
+/// server decides whether the port that is used is worth it.
+pub(super) fn keep(boot_interface: Option<MacAddr>, console: &Console, reach: &Reach, addresses: &Sender<Bound>) -> ! {
     let mut network = Network::new(boot_interface, Instant::now());
     loop {
-        network.step(Instant::now(), addresses);
+        let now = Instant::now();
+        for bound in network.step(now, reach.now()) {
+            // An attempt that is under way goes by the old address.
+            reach.moved(Instant::now());
+            // The receiver outlives this thread; a send to nobody changes nothing here.
+            let _ = addresses.send(bound);
+        }
         let (lines, trouble) = network.view(Instant::now());
         console.update(|status| {
             status.interfaces = lines;
@@ -60,12 +64,9 @@ struct Network {
     /// Indexes that were told to come up, with the kernel's refusal if there was one.
     raised: BTreeMap<u32, Option<String>>,
     ports: BTreeMap<u32, Port>,
-    /// Since when each port asks, or the bound one has no link.
+    /// Since when each port asks, or has its address.
     since: BTreeMap<u32, Instant>,
-    /// The interface that has the address.
-    bound: Option<(u32, Lease)>,
-    /// Since when that interface has no link.
-    dark: Option<Instant>,
+    choice: Choice,
 }
 
 impl Network {
@@ -77,12 +78,12 @@ impl Network {
             raised: BTreeMap::new(),
             ports: BTreeMap::new(),
             since: BTreeMap::new(),
-            bound: None,
-            dark: None,
+            choice: Choice::new(boot_interface, now),
         }
     }
 
-    fn step(&mut self, now: Instant, addresses: &Sender<Bound>) {
+    /// One look at links and datagrams. Gives the addresses that were set.
+    fn step(&mut self, now: Instant, reached: Reached) -> Vec<Bound> {
         self.interfaces = interfaces(Path::new("/sys"));
         for interface in &self.interfaces {
             // Once each, also those not asked on: facts tell the link of every interface.
@@ -92,22 +93,8 @@ impl Network {
                     .map(|error| error.to_string())
             });
         }
-        let wanted: BTreeSet<u32> = candidates(&self.interfaces, self.boot_interface, now - self.started)
-            .into_iter()
-            .filter(|interface| match &self.bound {
-                Some((index, _)) => interface.index == *index,
-                None => interface.link,
-            })
-            .map(|interface| interface.index)
-            .collect();
-        let bound = self.bound.as_ref().map(|(index, _)| *index);
-        let lit = self
-            .interfaces
-            .iter()
-            .any(|interface| Some(interface.index) == bound && interface.link);
-        self.dark = (bound.is_some() && !lit).then(|| self.dark.unwrap_or(now));
-        self.ports
-            .retain(|index, _| wanted.contains(index) || Some(*index) == bound);
+        let wanted = self.choice.wanted(&self.interfaces, reached, now);
+        self.ports.retain(|index, _| wanted.contains(index));
         self.since.retain(|index, _| wanted.contains(index));
         for interface in self
             .interfaces
@@ -126,47 +113,37 @@ impl Network {
             changes.extend(port.receive(now).map(|change| (*index, change)));
             changes.extend(port.poll(now).map(|change| (*index, change)));
         }
-        for (index, change) in changes {
-            self.take(index, change, addresses, now);
-        }
+        let steps: Vec<Step> = changes
+            .into_iter()
+            .flat_map(|(index, change)| self.choice.take(index, change))
+            .collect();
+        steps
+            .into_iter()
+            .filter_map(|step| self.tell_kernel(step, now))
+            .collect()
     }
 
-    fn take(&mut self, index: u32, change: Change, addresses: &Sender<Bound>, now: Instant) {
-        match change {
-            Change::Bound(lease) => {
-                if let Some((other, _)) = &self.bound
-                    && *other != index
-                {
-                    return;
-                }
-                if let Some((_, old)) = &self.bound
-                    && (old.address, old.prefix, old.router) == (lease.address, lease.prefix, lease.router)
-                {
-                    return;
-                }
+    fn tell_kernel(&mut self, step: Step, now: Instant) -> Option<Bound> {
+        match step {
+            Step::Add(index, lease) => {
                 let set = apply(&Request::add_address(index, lease.address, lease.prefix));
                 let routed = match (&set, lease.router) {
                     (Ok(()), Some(router)) => apply(&Request::default_route(index, router)),
                     _ => Ok(()),
                 };
-                if let Err(error) = set.and(routed) {
-                    self.raised
-                        .insert(index, Some(format!("{} cannot be set: {error}", lease.address)));
-                }
-                self.bound = Some((index, lease.clone()));
-                if let Some(interface) = self.interfaces.iter().find(|interface| interface.index == index) {
-                    // The receiver outlives this thread; a send to nobody changes nothing here.
-                    let _ = addresses.send(Bound {
-                        interface: interface.clone(),
-                        lease,
-                    });
-                }
+                let refusal = set.and(routed).err();
+                let refusal = refusal.map(|error| format!("{} cannot be set: {error}", lease.address));
+                self.raised.insert(index, refusal);
+                let interface = self.interfaces.iter().find(|interface| interface.index == index)?;
+                Some(Bound {
+                    interface: interface.clone(),
+                    lease,
+                })
             }
-            Change::Lost => {
-                if let Some((index, lease)) = self.bound.take() {
-                    let _ = apply(&Request::remove_address(index, lease.address, lease.prefix));
-                    self.since.insert(index, now);
-                }
+            Step::Remove(index, lease) => {
+                let _ = apply(&Request::remove_address(index, lease.address, lease.prefix));
+                self.since.insert(index, now);
+                None
             }
         }
     }
@@ -180,9 +157,9 @@ impl Network {
                 let driver = interface.driver.as_deref().unwrap_or("no driver name");
                 let mut line = format!("{} {} ({driver})", interface.name, interface.mac);
                 line.push_str(if interface.link { " link" } else { " no link" });
-                match &self.bound {
-                    Some((index, lease)) if *index == interface.index => {
-                        line.push_str(&format!(" {}/{}", lease.address, lease.prefix));
+                match self.choice.used() {
+                    Some(used) if used.index == interface.index => {
+                        line.push_str(&format!(" {}/{}", used.lease.address, used.lease.prefix));
                     }
                     _ if self.ports.contains_key(&interface.index) => line.push_str(" asking for an address"),
                     _ => {}
@@ -193,22 +170,26 @@ impl Network {
                 line
             })
             .collect();
-        let waited = now.saturating_duration_since(self.started);
         let asking = self
             .since
             .values()
             .map(|since| now.saturating_duration_since(*since))
             .max();
-        let blink = self
-            .dark
+        let used = self.choice.used();
+        let blink = used
+            .and_then(|used| used.dark)
             .is_some_and(|since| now.saturating_duration_since(since) < DARK_GRACE);
         if blink {
             return (lines, None);
         }
-        let bound = self.bound.as_ref().map(|(index, _)| *index);
+        if let Some(used) = used {
+            return (lines, dark(&self.interfaces, used.index));
+        }
+        let waited = now.saturating_duration_since(self.started);
+        let tried = self.choice.candidates(&self.interfaces, now);
         (
             lines,
-            trouble(&self.interfaces, self.boot_interface, bound, waited, asking),
+            trouble(&self.interfaces, &tried, self.boot_interface, waited, asking),
         )
     }
 
@@ -227,49 +208,40 @@ impl Network {
     }
 }
 
-/// The interfaces to ask on: the one the firmware booted from, and after a while all.
-fn candidates(interfaces: &[Interface], boot: Option<MacAddr>, waited: Duration) -> Vec<&Interface> {
-    let boot_port = interfaces.iter().find(|interface| Some(interface.mac) == boot);
-    match (boot, boot_port) {
-        (Some(_), Some(port)) if waited < BOOT_INTERFACE_ALONE => vec![port],
-        (Some(_), None) if waited < BOOT_INTERFACE_GRACE => Vec::new(),
-        _ => interfaces.iter().collect(),
-    }
+fn labels(found: &[&Interface]) -> Vec<String> {
+    found.iter().map(|interface| interface.label()).collect()
 }
 
-/// What is wrong, if anything is and it has had time to get right. `asking` is how long the longest
-/// asking (or bound) port has had a link.
+/// What is wrong with the port that is used.
+fn dark(interfaces: &[Interface], used: u32) -> Option<Trouble> {
+    let port = interfaces.iter().find(|port| port.index == used && !port.link)?;
+    Some(Trouble::NoLink {
+        interfaces: labels(&[port]),
+    })
+}
+
+/// What is wrong while no port has an address, if anything is and it has had time to get right. `tried` are the ports
+/// to ask on, `asking` is how long the longest asking one has had a link.
 fn trouble(
     interfaces: &[Interface],
+    tried: &[&Interface],
     boot: Option<MacAddr>,
-    bound: Option<u32>,
     waited: Duration,
     asking: Option<Duration>,
 ) -> Option<Trouble> {
-    let labels = |found: &[&Interface]| found.iter().map(|interface| interface.label()).collect();
-    if let Some(index) = bound {
-        let port = interfaces.iter().find(|interface| interface.index == index);
-        return match port {
-            Some(port) if !port.link => Some(Trouble::NoLink {
-                interfaces: vec![port.label()],
-            }),
-            _ => None,
-        };
-    }
     if waited < LINK_GRACE {
         return None;
     }
     if interfaces.is_empty() {
         return Some(Trouble::NoInterface);
     }
-    let tried = candidates(interfaces, boot, waited);
     if tried.is_empty() {
         return None;
     }
     let linked: Vec<&Interface> = tried.iter().copied().filter(|interface| interface.link).collect();
     if linked.is_empty() {
         return Some(Trouble::NoLink {
-            interfaces: labels(&tried),
+            interfaces: labels(tried),
         });
     }
     if asking.is_none_or(|asking| asking < ANSWER_GRACE) {
@@ -307,54 +279,31 @@ mod tests {
         }
     }
 
-    fn names(found: &[&Interface]) -> Vec<String> {
-        found.iter().map(|interface| interface.name.clone()).collect()
-    }
-
-    #[test]
-    fn the_boot_interface_is_asked_alone_first() {
-        let all = [port(0, true), port(1, true)];
-        let boot = Some(all[1].mac);
-        assert_eq!(names(&candidates(&all, boot, Duration::ZERO)), ["eth1"]);
-        assert_eq!(names(&candidates(&all, boot, BOOT_INTERFACE_ALONE)), ["eth0", "eth1"]);
-        assert_eq!(names(&candidates(&all, None, Duration::ZERO)), ["eth0", "eth1"]);
-        let elsewhere = Some(MacAddr([2; 6]));
-        assert!(candidates(&all, elsewhere, Duration::ZERO).is_empty());
-        assert!(candidates(&all, elsewhere, LINK_GRACE).is_empty());
-        let late = candidates(&all, elsewhere, BOOT_INTERFACE_GRACE);
-        assert_eq!(names(&late), ["eth0", "eth1"]);
-    }
-
     #[test]
     fn troubles_come_after_their_grace() {
-        let dark = [port(0, false)];
+        let unlit = [port(0, false)];
         let lit = [port(0, true)];
         let none: [Interface; 0] = [];
         let soon = Duration::from_secs(1);
-        assert_eq!(trouble(&none, None, None, soon, None), None);
-        assert_eq!(trouble(&none, None, None, LATE, None), Some(Trouble::NoInterface));
+        let trouble = |found: &[Interface], boot, waited, asking| {
+            let tried: Vec<&Interface> = found.iter().collect();
+            trouble(found, &tried, boot, waited, asking)
+        };
+        assert_eq!(trouble(&none, None, soon, None), None);
+        assert_eq!(trouble(&none, None, LATE, None), Some(Trouble::NoInterface));
         let label = vec!["eth0 (52:54:00:77:00:00)".to_owned()];
-        assert_eq!(
-            trouble(&dark, None, None, LATE, None),
-            Some(Trouble::NoLink {
-                interfaces: label.clone()
-            })
-        );
-        assert_eq!(trouble(&lit, None, None, LATE, Some(soon)), None);
-        let silent = Some(Trouble::NoDhcpAnswer {
+        let no_link = Some(Trouble::NoLink {
             interfaces: label.clone(),
         });
-        assert_eq!(trouble(&lit, None, None, LATE, Some(LATE)), silent);
+        assert_eq!(trouble(&unlit, None, LATE, None), no_link);
+        assert_eq!(trouble(&lit, None, LATE, Some(soon)), None);
+        let silent = Some(Trouble::NoDhcpAnswer { interfaces: label });
+        assert_eq!(trouble(&lit, None, LATE, Some(LATE)), silent);
         let elsewhere = Some(MacAddr([2; 6]));
         let missing = Some(Trouble::BootInterfaceMissing {
             mac: "02:02:02:02:02:02".to_owned(),
         });
-        assert_eq!(trouble(&lit, elsewhere, None, LINK_GRACE, None), None);
-        assert_eq!(trouble(&lit, elsewhere, None, LATE, Some(soon)), missing);
-        assert_eq!(trouble(&lit, elsewhere, Some(0), LATE, Some(LATE)), None);
-        assert_eq!(
-            trouble(&dark, None, Some(0), LATE, None),
-            Some(Trouble::NoLink { interfaces: label })
-        );
+        assert_eq!(trouble(&lit, elsewhere, LATE, Some(soon)), missing);
+        assert_eq!((dark(&lit, 0), dark(&unlit, 0)), (None, no_link));
     }
 }

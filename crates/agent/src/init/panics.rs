@@ -32,7 +32,7 @@ enum Loss {
 
 /// Takes every panic from now on. Needs nothing mounted and no screen, so that it can be the first thing of all.
 pub(super) fn guard() {
-    std::panic::set_hook(Box::new(|info| fell(info)));
+    std::panic::set_hook(Box::new(fell));
 }
 
 /// Shows panics on `console` from now on.
