@@ -62,7 +62,7 @@ fn show(console: &Console, loss: Loss, why: &str, between: Duration, cry: impl F
     };
     let change = |status: &mut Status| match loss {
         Loss::Part => status.notes.push(note.clone()),
-        Loss::All => status.report_trouble = Some(trouble.clone()),
+        Loss::All => status.failure = Some(trouble.clone()),
     };
     for _ in 0..ATTEMPTS {
         if console.try_update(change) {

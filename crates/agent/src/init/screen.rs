@@ -26,6 +26,8 @@ pub(super) struct Status {
     pub(super) network_trouble: Option<Trouble>,
     /// What is wrong with the report, shown until it is right.
     pub(super) report_trouble: Option<Trouble>,
+    /// That the program failed: never taken back, whatever other threads still manage to do.
+    pub(super) failure: Option<Trouble>,
 }
 
 impl Status {
@@ -44,7 +46,8 @@ impl Status {
         lines.push(format!("server   {}", self.server.as_deref().unwrap_or("(none given)")));
         lines.extend(self.notes.iter().map(|note| format!("note     {note}")));
         lines.push(format!("now      {}", self.doing));
-        for trouble in [&self.network_trouble, &self.report_trouble].into_iter().flatten() {
+        let troubles = [&self.network_trouble, &self.report_trouble, &self.failure];
+        for trouble in troubles.into_iter().flatten() {
             lines.push(format!("PROBLEM  {trouble}"));
         }
         lines.iter().map(|line| plain(line)).collect()
