@@ -1,10 +1,10 @@
 //! Loaders and the collection image: read once, shared by every client, read again when the file changes.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
@@ -74,23 +74,57 @@ pub enum FileKind {
     Image,
 }
 
+/// What the folders held when they were last looked at. Decisions ask this, thousands of times a second and under the
+/// view's lock, where a slow disk must not be waited for.
+#[derive(Debug, Default)]
+struct Seen {
+    loaders: HashSet<String>,
+    image: bool,
+}
+
+/// Parts of the collection image, all needed.
+const IMAGE: [&str; 2] = ["vmlinuz", "initrd"];
+
+/// More names in the loader folder than this are not remembered; real ones hold a dozen.
+const MAX_LOADERS: usize = 4096;
+
 /// The loader folder and the image folder.
 #[derive(Debug)]
 pub struct BootFiles {
     loaders: PathBuf,
     image: PathBuf,
+    seen: Mutex<Seen>,
     cache: Mutex<HashMap<PathBuf, Cached>>,
 }
 
 impl BootFiles {
-    /// Nothing is read before it is asked for.
+    /// Looks which files are there; none is read before it is asked for.
     #[must_use]
     pub fn new(loaders: PathBuf, image: PathBuf) -> Self {
-        Self {
+        let files = Self {
             loaders,
             image,
+            seen: Mutex::default(),
             cache: Mutex::default(),
-        }
+        };
+        files.look();
+        files
+    }
+
+    /// Looks again which files are there. Blocks on the disk.
+    pub fn look(&self) {
+        let names = fs::read_dir(&self.loaders).into_iter().flatten().flatten();
+        let loaders = names
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| is_plain_name(name) && self.loaders.join(name).is_file())
+            .take(MAX_LOADERS)
+            .collect();
+        let image = IMAGE.iter().all(|name| self.image.join(name).is_file());
+        *self.seen() = Seen { loaders, image };
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A boot loader such as `snponly.efi`.
@@ -120,16 +154,16 @@ impl BootFiles {
         }
     }
 
-    /// True when the loader is there.
+    /// True when the loader was there at the last [`Self::look`].
     #[must_use]
     pub fn has_loader(&self, name: &str) -> bool {
-        is_plain_name(name) && self.loaders.join(name).is_file()
+        self.seen().loaders.contains(name)
     }
 
-    /// True when kernel and initramfs are there.
+    /// True when kernel and initramfs were there at the last [`Self::look`].
     #[must_use]
     pub fn has_image(&self) -> bool {
-        ["vmlinuz", "initrd"].iter().all(|name| self.image.join(name).is_file())
+        self.seen().image
     }
 
     /// Blocks on the disk the first time and after a change, so call it where blocking is allowed.
@@ -248,5 +282,19 @@ mod tests {
         }
         assert!(matches!(files.loader("nosuch.efi"), Err(FileFault::Missing { .. })));
         assert!(!files.has_image());
+    }
+
+    #[test]
+    fn what_is_there_is_known_without_the_disk_and_renewed_by_a_look() {
+        let (dir, files) = folder();
+        assert!(files.has_loader("snponly.efi") && !files.has_loader("undionly.kpxe"));
+        fs::create_dir(dir.path().join("image")).unwrap();
+        for name in IMAGE {
+            fs::write(dir.path().join("image").join(name), name).unwrap();
+        }
+        fs::remove_file(dir.path().join("loaders/snponly.efi")).unwrap();
+        assert!(files.has_loader("snponly.efi") && !files.has_image());
+        files.look();
+        assert!(!files.has_loader("snponly.efi") && files.has_image());
     }
 }

@@ -132,7 +132,7 @@ impl Discovery {
         self.inner.clock.now()
     }
 
-    /// What verdicts depend on beside events. Asks the disk whether the image is there.
+    /// What verdicts depend on beside events.
     #[must_use]
     pub fn surroundings(&self) -> Surroundings {
         Surroundings {

@@ -15,6 +15,12 @@ use crate::{
 /// How often verdicts are looked at that change by time alone.
 const SWEEP: Duration = Duration::from_secs(5);
 
+/// How often the folders of loaders and image are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Boots judged in one go: some hundred microseconds, which no packet notices.
+const JUDGED_AT_ONCE: usize = 256;
+
 impl Discovery {
     /// Notes something that happened: host and boot are filled in by MAC, the transcript is written without waiting,
     /// open pages are told. Gives the event as it was noted.
@@ -73,19 +79,37 @@ impl Discovery {
     /// Does what is due by time alone: verdicts of boots from which nothing comes any more. Called every few seconds.
     pub fn sweep(&self) {
         let (surroundings, now) = (self.surroundings(), self.now());
-        let writes = self.view().sweep(&surroundings, now);
-        self.tell_verdicts(&writes);
-        self.writer().post(writes);
+        let running = self.view().running();
+        for some in running.chunks(JUDGED_AT_ONCE) {
+            let writes = self.view().judge_anew(some, &surroundings, now);
+            self.tell_verdicts(&writes);
+            self.writer().post(writes);
+        }
+        let forgotten = self.view().forget(now);
+        for host in &forgotten {
+            self.feed().tell(FeedItem::Host(*host));
+        }
+        self.writer()
+            .post(forgotten.into_iter().map(Write::HostForgotten).collect());
     }
 
-    /// Calls [`Self::sweep`] until `stop`.
+    /// Calls [`Self::sweep`] and looks at the folders of boot files until `stop`.
     pub async fn keep(self, stop: CancellationToken) {
-        let mut due = tokio::time::interval(SWEEP);
-        due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let every = |period| {
+            let mut due = tokio::time::interval(period);
+            due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            due
+        };
+        let (mut sweep, mut look) = (every(SWEEP), every(LOOK));
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = due.tick() => self.sweep(),
+                _ = sweep.tick() => self.sweep(),
+                _ = look.tick() => {
+                    let files = Arc::clone(self.files());
+                    // It cannot fail but by a panic, and then the next look is tried.
+                    let _ = tokio::task::spawn_blocking(move || files.look()).await;
+                }
             }
         }
     }
@@ -98,14 +122,15 @@ impl Discovery {
         }
     }
 
-    /// Whoever uses an address: by our lease, or as seen of other servers.
+    /// Whoever uses an address: by our running lease, as seen of other servers, or who had it last.
     #[must_use]
     pub fn mac_of_address(&self, address: IpAddr) -> Option<MacAddr> {
+        let IpAddr::V4(address) = address else { return None };
+        let now = self.now();
         let view = self.view();
-        let ours = match address {
-            IpAddr::V4(address) => view.leases.holder(address),
-            IpAddr::V6(_) => None,
-        };
-        ours.or_else(|| view.seen_at(address))
+        view.leases
+            .bound_to(address, now)
+            .or_else(|| view.seen_at(address))
+            .or_else(|| view.leases.holder(address))
     }
 }

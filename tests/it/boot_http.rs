@@ -33,6 +33,7 @@ const MAC: MacAddr = MacAddr([0xe4, 0x43, 0x4b, 0, 0, 0]);
 /// A server without sockets, its files, and its clock.
 struct Rig {
     store: Store,
+    files: Arc<BootFiles>,
     router: Router,
     seconds: Arc<AtomicI64>,
     folder: tempfile::TempDir,
@@ -55,13 +56,14 @@ impl Rig {
         let seconds = Arc::new(AtomicI64::new(0));
         let ticks = Arc::clone(&seconds);
         let clock = Clock::new(move || DateTime::UNIX_EPOCH + TimeDelta::seconds(ticks.load(Ordering::Relaxed)));
+        let files = Arc::new(BootFiles::new(
+            folder.path().join("loaders"),
+            folder.path().join("image"),
+        ));
         let setup = Setup {
             policy,
             subnets: Vec::new(),
-            files: Arc::new(BootFiles::new(
-                folder.path().join("loaders"),
-                folder.path().join("image"),
-            )),
+            files: Arc::clone(&files),
             boot_listen: "0.0.0.0:8081".parse().unwrap(),
             boot_url: None,
         };
@@ -69,6 +71,7 @@ impl Rig {
         let client: SocketAddr = "10.77.0.100:40000".parse().unwrap();
         Self {
             store,
+            files,
             router: boot_router(discovery).layer(MockConnectInfo(client)),
             seconds,
             folder,
@@ -361,11 +364,13 @@ async fn a_token_ends_unless_its_machine_keeps_asking() {
 async fn without_an_image_the_machine_is_held_with_the_reason() {
     let rig = Rig::new(Policy::default()).await;
     std::fs::remove_file(rig.folder.path().join("image/initrd")).unwrap();
+    rig.files.look();
     let script = rig.script(MAC).await;
     assert!(script.contains("Why: ") && script.contains("sleep"), "{script}");
     assert!(!script.contains("kernel"), "{script}");
     assert_eq!(rig.hosts().await[0].boot_verdict.as_deref(), Some("no_image"));
     std::fs::write(rig.folder.path().join("image/initrd"), "back").unwrap();
+    rig.files.look();
     assert!(rig.script(MAC).await.contains("muster.token="));
 }
 

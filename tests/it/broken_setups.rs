@@ -420,6 +420,7 @@ async fn firmware_that_ignores_proxydhcp() {
 async fn no_collection_image() {
     let site = Site::new(lab(Mode::Pool)).await;
     std::fs::remove_file(site.rig.folder.path().join("initrd")).unwrap();
+    site.rig.discovery.files().look();
     site.firmware("snponly.efi").await;
     let address = site.address(ipxe).await;
     assert!(!site.script(address).await.contains("muster.token="));

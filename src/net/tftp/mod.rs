@@ -56,9 +56,9 @@ pub struct TftpRefusal {
 /// Decides what a request gets and is told how each one ended.
 pub trait TftpContent: Send + Sync + 'static {
     /// What the events of one transfer have in common.
-    type Ticket: Send;
+    type Ticket: Send + 'static;
 
-    /// Called once per request.
+    /// Called once per request, where blocking is allowed.
     ///
     /// # Errors
     /// The refusal that is sent to the client.
@@ -94,7 +94,7 @@ pub async fn run_tftp<C: TftpContent>(
         places: Arc::new(Semaphore::new(bounds.max_transfers)),
         tasks: TaskTracker::new(),
     };
-    let result = server.listen(&listener, &stop).await;
+    let result = server.listen(listener, &stop).await;
     server.tasks.close();
     server.tasks.wait().await;
     result

@@ -6,36 +6,48 @@ use std::{
     time::Duration,
 };
 
-use muster_wire::tftp::{Action, End, ErrorCode, Mode, Report, Transfer, error_packet, parse_request};
+use muster_wire::tftp::{Action, End, ErrorCode, Limits, Mode, Report, Request, Transfer, error_packet, parse_request};
 use tokio::{net::UdpSocket, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Server, TftpClient, TftpContent, TftpListener};
+use super::{Server, TftpClient, TftpContent, TftpListener, TftpRefusal};
 use crate::discovery::BootFile;
 
 /// Ports of the running transfers by client: one client cannot take every place, and a request that came
 /// twice is served once.
 type Running = Arc<Mutex<HashMap<Ipv4Addr, HashSet<u16>>>>;
 
+/// Errors in a row after which the socket is taken to be broken.
+const MAX_FAILURES: u32 = 1000;
+
 impl<C: TftpContent> Server<C> {
-    pub(super) async fn listen(&self, listener: &TftpListener, stop: &CancellationToken) -> io::Result<()> {
+    pub(super) async fn listen(&self, listener: TftpListener, stop: &CancellationToken) -> io::Result<()> {
+        let listener = Arc::new(listener);
         let running = Running::default();
+        let mut failures = 0;
         loop {
             let (datagram, client) = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 received = listener.receive() => match received {
                     Ok(received) => received,
-                    Err(error) if passes(&error) => continue,
+                    // Of one datagram, or passing: not an end, unless it stays.
+                    Err(error) if failures < MAX_FAILURES => {
+                        failures += 1;
+                        tracing::debug!(%error, "tftp receive");
+                        tokio::task::yield_now().await;
+                        continue;
+                    }
                     Err(error) => return Err(error),
                 },
             };
-            self.answer(listener, &running, &datagram, client, stop);
+            failures = 0;
+            self.answer(&listener, &running, &datagram, client, stop);
         }
     }
 
     fn answer(
         &self,
-        listener: &TftpListener,
+        listener: &Arc<TftpListener>,
         running: &Running,
         datagram: &[u8],
         client: TftpClient,
@@ -77,30 +89,61 @@ impl<C: TftpContent> Server<C> {
             );
             return;
         };
-        let (file, ticket) = match self.content.open(client, &request) {
-            Ok(opened) => opened,
-            Err(refusal) => {
+        let asked = Asked {
+            client,
+            request,
+            limits: self.bounds.transfer,
+        };
+        let (content, listener, stop) = (Arc::clone(&self.content), Arc::clone(listener), stop.clone());
+        self.tasks.spawn(async move {
+            let refused = asked.serve(content, &stop).await;
+            // The place first: a client that reads a refusal may ask again at once from the same port.
+            drop((permit, place));
+            if let Err(refusal) = refused {
                 listener.refuse(client.from, &error_packet(refusal.code, &refusal.text));
-                return;
+            }
+        });
+    }
+}
+
+/// One request that has its place.
+struct Asked {
+    client: TftpClient,
+    request: Request,
+    limits: Limits,
+}
+
+impl Asked {
+    /// Runs the transfer to its end.
+    async fn serve<C: TftpContent>(self, content: Arc<C>, stop: &CancellationToken) -> Result<(), TftpRefusal> {
+        let Self {
+            client,
+            request,
+            limits,
+        } = self;
+        // The first time a loader is asked for it is read from the disk, and other clients do not wait for that.
+        let opening = Arc::clone(&content);
+        let opened = tokio::task::spawn_blocking(move || (opening.open(client, &request), request)).await;
+        let (file, ticket, request) = match opened {
+            Ok((Ok((file, ticket)), request)) => (file, ticket, request),
+            Ok((Err(refusal), _)) => return Err(refusal),
+            Err(stopped) => {
+                tracing::error!(client = %client.from, error = %stopped, "a tftp request was not answered");
+                return Ok(());
             }
         };
-        let limits = self.bounds.transfer;
-        let content = Arc::clone(&self.content);
-        let stop = stop.clone();
-        self.tasks.spawn(async move {
-            let began = Instant::now();
-            let transfer = Transfer::new(&request, file.bytes.len() as u64, &limits, 0);
-            let driven = tokio::select! {
-                driven = drive(transfer, &file, client, began) => driven,
-                () = stop.cancelled() => Ok(cut(began)),
-            };
-            let report = driven.unwrap_or_else(|error| {
-                tracing::warn!(client = %client.from, %error, "tftp transfer broke off");
-                cut(began)
-            });
-            content.ended(ticket, &report);
-            drop((permit, place));
+        let began = Instant::now();
+        let transfer = Transfer::new(&request, file.bytes.len() as u64, &limits, 0);
+        let driven = tokio::select! {
+            driven = drive(transfer, &file, client, began) => driven,
+            () = stop.cancelled() => Ok(cut(began)),
+        };
+        let report = driven.unwrap_or_else(|error| {
+            tracing::warn!(client = %client.from, %error, "tftp transfer broke off");
+            cut(began)
         });
+        content.ended(ticket, &report);
+        Ok(())
     }
 }
 

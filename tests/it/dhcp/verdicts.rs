@@ -121,6 +121,7 @@ async fn no_loader_and_not_known() {
     assert_eq!(offer.boot_file_name(), None);
     assert_eq!(rig.verdict(MAC).await, "no_loader");
     std::fs::remove_file(rig.folder.path().join("snponly.efi")).unwrap();
+    rig.discovery.files().look();
     boot(&rig, uefi).await;
     assert_eq!(rig.verdict(MAC).await, "no_loader");
 
