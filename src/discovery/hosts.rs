@@ -1,12 +1,12 @@
 //! A machine is heard for the first time: it gets a host of its own, known by its interface alone.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use muster_facts::MacAddr;
 
 use super::{Discovery, FeedItem, View};
 use crate::{
     boot::{Event, EventKind, Level},
-    inventory::{Host, HostId, Key, new_id},
+    inventory::{Host, HostId, Key, State, new_id},
     store::{StoreError, Write},
 };
 
@@ -14,10 +14,16 @@ use crate::{
 /// fills neither memory nor disk.
 const MAX_STUBS: usize = 50_000;
 
+/// A host that never said more than a packet is forgotten this long after the last one.
+const FORGET_STUB: TimeDelta = TimeDelta::days(30);
+
+/// When there is no room left, those are forgotten that were not heard of for this long.
+const FORGET_WHEN_FULL: TimeDelta = TimeDelta::hours(1);
+
 /// Why a machine is not entered in the ledger.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::discovery) enum NotEntered {
-    #[error("{MAX_STUBS} hosts are known by packets alone and none is entered any more; remove what is not yours")]
+    #[error("{MAX_STUBS} hosts are known by packets alone; there is room again when one is not heard of for an hour")]
     TooMany,
     #[error(transparent)]
     NotKept(#[from] StoreError),
@@ -44,12 +50,33 @@ impl Discovery {
         let id = host.id;
         let write = Write::HostCreated(Box::new(host), vec![mac]);
         if let Err(error) = self.writer().commit(vec![write]).await {
-            self.view().remove_host(id);
-            return Err(error.into());
+            return self.not_entered(id, mac, error).await;
         }
         self.note(Event::new(now, mac, EventKind::HostCreated, Level::Info));
         self.feed().tell(FeedItem::Host(id));
         Ok(id)
+    }
+
+    /// Takes back a host that could not be written. When another server of this ledger has entered the machine, that
+    /// host is its host here too.
+    ///
+    /// # Errors
+    /// `error`, when it is not that; or when the ledger cannot be read.
+    pub(in crate::discovery) async fn not_entered(
+        &self,
+        ours: HostId,
+        mac: MacAddr,
+        error: StoreError,
+    ) -> Result<HostId, NotEntered> {
+        self.view().remove_host(ours);
+        let StoreError::MacTaken(_) = error else {
+            return Err(error.into());
+        };
+        let Some(known) = self.store().known_host(mac).await? else {
+            return Err(error.into());
+        };
+        self.view().adopt(&known);
+        Ok(known.host.id)
     }
 }
 
@@ -57,6 +84,24 @@ impl View {
     /// True while further hosts may be entered by a packet alone.
     pub(in crate::discovery) const fn has_room_for_stub(&self) -> bool {
         self.stub_count() < MAX_STUBS
+    }
+
+    /// Hosts known by packets alone of which nothing has come for so long that they are forgotten. A person's name for
+    /// one keeps it.
+    pub(in crate::discovery) fn stale_stubs(&self, now: DateTime<Utc>) -> Vec<HostId> {
+        if self.stub_count() == 0 {
+            return Vec::new();
+        }
+        let patience = if self.has_room_for_stub() {
+            FORGET_STUB
+        } else {
+            FORGET_WHEN_FULL
+        };
+        self.hosts()
+            .filter(|host| host.state == State::Discovered && host.name.is_none())
+            .filter(|host| now - host.last_seen_at >= patience)
+            .map(|host| host.id)
+            .collect()
     }
 
     /// Enters a host in state `discovered` for an interface that is nobody's.

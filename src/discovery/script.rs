@@ -203,13 +203,21 @@ impl Discovery {
     }
 }
 
+/// The machine waits and asks again, with the reason on its screen.
 fn not_kept(again: &str, error: &ScriptFault) -> String {
     tracing::error!(error = error as &dyn std::error::Error, "no boot token could be given");
-    rendered(&BootScript::Hold {
-        again,
-        why: "the server cannot write to its database",
-        advice: "look at the log of the server, or run: muster check",
-    })
+    let (why, advice) = match error {
+        ScriptFault::Ledger(NotEntered::TooMany) => (
+            "too many machines are known by a single packet, and this one is not among them",
+            "find out what invents machines on this network, or wait until they are forgotten",
+        ),
+        ScriptFault::Randomness(_) => ("the server cannot make a boot token", "look at the log of the server"),
+        ScriptFault::Store(_) | ScriptFault::Ledger(NotEntered::NotKept(_)) => (
+            "the server cannot write to its database",
+            "look at the log of the server, or run: muster check",
+        ),
+    };
+    rendered(&BootScript::Hold { again, why, advice })
 }
 
 fn rendered(script: &BootScript<'_>) -> String {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    net::{IpAddr, Ipv4Addr},
+    net::Ipv4Addr,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,7 +14,7 @@ use crate::{
     boot::{BootId, Event, Session, Stage, Surroundings, Verdict, VerdictCode, diagnose},
     inventory::{Host, HostId, Key, KeyIndex, State, new_id},
     ipam::{JumpWatch, Leases, Subnet, SubnetNo},
-    store::{DhcpServerSeen, Snapshot, Write},
+    store::{DhcpServerSeen, KnownHost, Snapshot, Write},
 };
 
 /// Events of one boot kept for its verdict.
@@ -31,6 +31,9 @@ const MAX_RUNNING: usize = 32_768;
 
 /// Interfaces learned from packets of hosts that are known by their UUID.
 const MAX_LEARNED: usize = 65_536;
+
+/// That a machine was heard of is written at most this often while it does nothing else.
+const SEEN_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// Other DHCP servers kept in memory; on a real network there are a handful.
 pub(super) const MAX_SERVERS: usize = 256;
@@ -89,14 +92,19 @@ impl View {
             view.servers.insert((server.address, server.interface.clone()), server);
         }
         for known in &snapshot.hosts {
-            for mac in &known.interfaces {
-                view.by_mac.insert(*mac, known.host.id);
-            }
-            let reported = known.host.reported_at.is_some();
-            view.keys.enter(known.host.id, known.keys.clone(), reported);
-            view.put_host(known.host.clone());
+            view.adopt(known);
         }
         view
+    }
+
+    /// Takes in a host as it is on disk.
+    pub(super) fn adopt(&mut self, known: &KnownHost) {
+        for mac in &known.interfaces {
+            self.by_mac.insert(*mac, known.host.id);
+        }
+        let reported = known.host.reported_at.is_some();
+        self.keys.enter(known.host.id, known.keys.clone(), reported);
+        self.put_host(known.host.clone());
     }
 
     /// One host's row.
@@ -160,6 +168,20 @@ impl View {
         }
     }
 
+    /// Notes that a host boots; gives the write when that is due.
+    pub(super) fn saw_host(&mut self, id: HostId, now: DateTime<Utc>) -> Option<Write> {
+        let host = self.hosts.get_mut(&id)?;
+        if now - host.last_seen_at < SEEN_EVERY {
+            return None;
+        }
+        host.last_seen_at = now;
+        Some(Write::HostSeen {
+            host: id,
+            at: now,
+            address: None,
+        })
+    }
+
     /// Says which host an interface belongs to from now on.
     pub fn put_interface(&mut self, mac: MacAddr, host: HostId) {
         self.by_mac.insert(mac, host);
@@ -174,11 +196,22 @@ impl View {
 
     /// Takes a host out, with its interfaces and keys.
     pub fn remove_host(&mut self, id: HostId) {
-        if let Some(host) = self.hosts.remove(&id) {
-            self.stubs -= usize::from(host.state == State::Discovered);
+        self.remove_hosts(&[id]);
+    }
+
+    /// [`Self::remove_host`] of many, in one walk over the interfaces.
+    fn remove_hosts(&mut self, ids: &[HostId]) {
+        if ids.is_empty() {
+            return;
         }
-        self.by_mac.retain(|_, owner| *owner != id);
-        self.keys.remove(id);
+        for id in ids {
+            if let Some(host) = self.hosts.remove(id) {
+                self.stubs -= usize::from(host.state == State::Discovered);
+            }
+            self.keys.remove(*id);
+        }
+        let gone: HashSet<&HostId> = ids.iter().collect();
+        self.by_mac.retain(|_, owner| !gone.contains(owner));
     }
 
     /// Remembers who uses an address that we did not give out.
@@ -193,11 +226,8 @@ impl View {
     }
 
     /// Who was last seen to use an address that another server gave.
-    pub(super) fn seen_at(&self, address: IpAddr) -> Option<MacAddr> {
-        match address {
-            IpAddr::V4(address) => self.seen_addresses.get(&address).copied(),
-            IpAddr::V6(_) => None,
-        }
+    pub(super) fn seen_at(&self, address: Ipv4Addr) -> Option<MacAddr> {
+        self.seen_addresses.get(&address).copied()
     }
 
     /// The boot of one interface that runs, or ran within the hour.
@@ -260,17 +290,42 @@ impl View {
         Some(diagnose(&running.events, surroundings, now))
     }
 
-    /// Verdicts that have changed by time alone; forgets boots that are long over.
-    pub(super) fn sweep(&mut self, surroundings: &Surroundings, now: DateTime<Utc>) -> Vec<Write> {
+    /// Interfaces with a boot that runs, or ran within the hour.
+    pub(super) fn running(&self) -> Vec<MacAddr> {
+        self.running.keys().copied().collect()
+    }
+
+    /// Verdicts on the boots of `macs` that have changed by time alone.
+    pub(super) fn judge_anew(
+        &mut self,
+        macs: &[MacAddr],
+        surroundings: &Surroundings,
+        now: DateTime<Utc>,
+    ) -> Vec<Write> {
         let mut writes = Vec::new();
-        for (mac, running) in &mut self.running {
+        for mac in macs {
             let host = self.by_mac.get(mac).copied();
-            writes.extend(running.tell(host, surroundings, now));
+            if let Some(running) = self.running.get_mut(mac) {
+                writes.extend(running.tell(host, surroundings, now));
+            }
         }
         self.remember(&writes);
+        writes
+    }
+
+    /// Forgets boots and rights that are long over, and gives the hosts that were forgotten with them: known by a
+    /// packet alone and not heard of since ([`super::hosts`]).
+    pub(super) fn forget(&mut self, now: DateTime<Utc>) -> Vec<HostId> {
         self.tokens.forget(now);
         self.running.retain(|_, running| now - running.session.last_at < FORGET);
-        writes
+        let stale = self.stale_stubs(now);
+        self.remove_hosts(&stale);
+        stale
+    }
+
+    /// Every host.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.values()
     }
 
     /// Puts verdicts that are about to be written into the rows kept here.

@@ -6,7 +6,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use muster_facts::MacAddr;
 
-use super::{Lease, LeaseState, Mode, Subnet, pool::Pool};
+use super::{Chosen, Lease, LeaseState, Mode, NoAddress, Subnet, pool::Pool};
 
 /// How long an offer keeps its address. Firmware waits some seconds for other offers, and up to a minute between tries.
 const OFFER: TimeDelta = TimeDelta::seconds(60);
@@ -40,58 +40,6 @@ fn most_specific<'a>(subnets: impl Iterator<Item = &'a Subnet>, address: Ipv4Add
         .map(|(number, _)| SubnetNo(number))
 }
 
-/// Why this address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Chosen {
-    /// It is reserved for the machine.
-    Reservation,
-    /// The machine has it, or had it last.
-    Own,
-    /// The machine asked for it, and it is free.
-    Requested,
-    /// It was never used.
-    NeverUsed,
-    /// It has been free for the longest time.
-    LongestFree,
-}
-
-impl Chosen {
-    /// The word of event parameter `choice`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reservation => "reservation",
-            Self::Own => "own",
-            Self::Requested => "requested",
-            Self::NeverUsed => "never_used",
-            Self::LongestFree => "longest_free",
-        }
-    }
-}
-
-/// Why no address, or not this one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum NoAddress {
-    /// Every address of the subnet is in use.
-    #[error("every address of the subnet is in use; widen its ranges or shorten its lease_time")]
-    Exhausted,
-    /// Only known machines get an address here.
-    #[error("the machine is not known here; give it a reservation")]
-    NotKnown,
-    /// The machine's reservation is in use by another one.
-    #[error("the address reserved for the machine is in use by another one")]
-    ReservationInUse,
-    /// Another machine has the address, or it is kept for one.
-    #[error("the address is another machine's")]
-    Taken,
-    /// The machine's own address is another one.
-    #[error("the machine's address is another one")]
-    OtherAddress,
-    /// The subnet does not give out this address.
-    #[error("the subnet does not give out this address")]
-    Outside,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
     Offered,
@@ -116,6 +64,8 @@ pub struct Bound {
     /// Other addresses of the same machine in the same subnet, now given back: to be written as well.
     pub given_up: Vec<Lease>,
     before: Option<Slot>,
+    /// What [`Self::given_up`] was before.
+    given_up_before: Vec<(Ipv4Addr, Slot)>,
 }
 
 /// Use of one subnet's ranges.
@@ -323,11 +273,12 @@ impl Leases {
             ends_at: now + length,
         };
         self.keep(&lease);
-        let given_up = self.give_up_others(number, mac, address, now);
+        let (given_up, given_up_before) = self.give_up_others(number, mac, address, now);
         Ok(Bound {
             lease,
             given_up,
             before,
+            given_up_before,
         })
     }
 
@@ -347,6 +298,9 @@ impl Leases {
         match slot {
             Some(slot) => self.put(address, slot),
             None => self.free(address, bound.lease.mac),
+        }
+        for (address, slot) in &bound.given_up_before {
+            self.put(*address, slot.clone());
         }
     }
 
@@ -429,6 +383,19 @@ impl Leases {
             || addresses.any(|address| pool.subnet.network.contains(address) && had(address))
     }
 
+    /// The last lease of an address, ended ones too.
+    #[must_use]
+    pub fn kept(&self, address: Ipv4Addr) -> Option<&Lease> {
+        self.slots.get(&address)?.lease.as_ref()
+    }
+
+    /// Whose running lease the address is of.
+    #[must_use]
+    pub fn bound_to(&self, address: Ipv4Addr, now: DateTime<Utc>) -> Option<MacAddr> {
+        let slot = self.slots.get(&address)?;
+        (slot.usage == Use::Kept(LeaseState::Bound) && slot.until > now).then_some(slot.mac)
+    }
+
     /// Who has the address, or had it last.
     #[must_use]
     pub fn holder(&self, address: Ipv4Addr) -> Option<MacAddr> {
@@ -445,8 +412,8 @@ impl Leases {
         reserved || self.own.contains(&address) || !is_free(self.slots.get(&address), mac, now)
     }
 
-    /// The clock was set by `by`: every running time keeps its remaining length. Gives the leases that changed.
-    pub fn shift(&mut self, by: TimeDelta) -> Vec<Lease> {
+    /// The clock was set by `by`: every running time keeps its remaining length. Gives the addresses whose leases changed.
+    pub fn shift(&mut self, by: TimeDelta) -> Vec<Ipv4Addr> {
         let addresses: Vec<Ipv4Addr> = self.slots.keys().copied().collect();
         let mut changed = Vec::new();
         for address in addresses {
@@ -459,7 +426,7 @@ impl Leases {
             if let Some(lease) = &mut slot.lease {
                 lease.starts_at = moved(lease.starts_at);
                 lease.ends_at = moved(lease.ends_at);
-                changed.push(lease.clone());
+                changed.push(address);
             }
             self.put(address, slot);
         }
@@ -490,13 +457,19 @@ impl Leases {
         usage
     }
 
-    /// Gives back the machine's other addresses of the subnet: one machine, one address.
-    fn give_up_others(&mut self, number: SubnetNo, mac: MacAddr, kept: Ipv4Addr, now: DateTime<Utc>) -> Vec<Lease> {
+    /// Gives back the machine's other addresses of the subnet: one machine, one address. With what they were before.
+    fn give_up_others(
+        &mut self,
+        number: SubnetNo,
+        mac: MacAddr,
+        kept: Ipv4Addr,
+        now: DateTime<Utc>,
+    ) -> (Vec<Lease>, Vec<(Ipv4Addr, Slot)>) {
         let Some(network) = self.pools.get(number.0).map(|pool| pool.subnet.network) else {
-            return Vec::new();
+            return Default::default();
         };
         let Some(addresses) = self.by_mac.get(&mac).filter(|addresses| addresses.len() > 1) else {
-            return Vec::new();
+            return Default::default();
         };
         let others: Vec<Ipv4Addr> = addresses
             .iter()
@@ -505,8 +478,11 @@ impl Leases {
             .collect();
         others
             .into_iter()
-            .filter_map(|address| self.release(mac, address, now))
-            .collect()
+            .filter_map(|address| {
+                let before = self.slots.get(&address)?.clone();
+                Some((self.release(mac, address, now)?, (address, before)))
+            })
+            .unzip()
     }
 
     fn keep(&mut self, lease: &Lease) {

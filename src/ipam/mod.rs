@@ -1,5 +1,6 @@
 //! Subnets, leases and the choice of an address. Pure: the caller brings time and state.
 
+mod choice;
 mod jump;
 mod leases;
 mod pool;
@@ -7,6 +8,7 @@ mod subnet;
 #[cfg(test)]
 mod tests;
 
+pub use choice::{Chosen, NoAddress};
 pub use jump::JumpWatch;
-pub use leases::{Bound, Chosen, ClientWords, Leases, NoAddress, SubnetNo, Usage};
+pub use leases::{Bound, ClientWords, Leases, SubnetNo, Usage};
 pub use subnet::{AddressRange, Lease, LeaseState, Mode, Reservation, Subnet};

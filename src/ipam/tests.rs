@@ -187,7 +187,8 @@ fn a_lease_keeps_its_length_when_the_clock_is_set() {
     for hours in [10_000, -20_000] {
         let changed = net.leases.shift(TimeDelta::hours(hours));
         set += hours * 3600;
-        assert_eq!(changed[0].ends_at, at(set + 3600));
+        assert_eq!(changed, [ip(100)]);
+        assert_eq!(net.leases.kept(ip(100)).unwrap().ends_at, at(set + 3600));
         assert_eq!(net.offer(2, None, set + 3599), Err(NoAddress::Exhausted));
         assert!(net.leases.lease_of(net.number, mac(1), at(set + 3599)).is_some());
         assert!(net.leases.lease_of(net.number, mac(1), at(set + 3600)).is_none());
@@ -207,6 +208,22 @@ fn a_lease_keeps_its_length_when_the_clock_is_set() {
     let mut net = Net { leases, number };
     assert_eq!(net.offer(2, None, 3599), Err(NoAddress::Exhausted));
     assert!(net.offer(2, None, 3601).is_ok());
+}
+
+#[test]
+fn what_a_machine_gave_up_for_an_address_that_could_not_be_written_is_its_own_again() {
+    let mut net = Net::of(subnet(Mode::Pool, 100, 110));
+    let first = ip(net.get(1, 0).unwrap());
+    let second = ip(105);
+    let bound = net
+        .leases
+        .bind(net.number, mac(1), second, false, ClientWords::default(), at(10))
+        .unwrap();
+    assert_eq!(bound.given_up.len(), 1);
+    assert_eq!(net.leases.bound_to(first, at(11)), None);
+    net.leases.undo(&bound, false, at(11));
+    assert_eq!(net.leases.bound_to(first, at(11)), Some(mac(1)));
+    assert_eq!(net.leases.bound_to(second, at(11)), None);
 }
 
 #[derive(Debug, Clone)]

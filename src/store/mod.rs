@@ -40,7 +40,10 @@ pub use writer::Writer;
 use std::{sync::Arc, time::Duration};
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, TransactionTrait};
+
+/// Number of the lock, which must be nobody else's in that database: the bytes of `muster`.
+const MIGRATION_LOCK: i64 = 0x6d75_7374_6572;
 
 /// How the store groups what is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,14 +96,31 @@ impl Store {
         Ok(Self { pools, writer })
     }
 
-    /// Brings the schema up to date; gives the names of the changes applied.
+    /// Brings the schema up to date; gives the names of the changes applied. Of several servers that start together one
+    /// does it and the others wait.
     ///
     /// # Errors
     /// When a change cannot be applied.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        let turn = self.take_turn().await?;
         let pending = self.pending_migrations().await?;
         Migrator::up(&self.pools.writer, None).await?;
+        if let Some(turn) = turn {
+            turn.commit().await?;
+        }
         Ok(pending)
+    }
+
+    /// Holds PostgreSQL's lock of schema changes until the transaction ends. A SQLite file has one server, and its
+    /// changes take the right to write.
+    async fn take_turn(&self) -> Result<Option<DatabaseTransaction>, StoreError> {
+        if self.pools.reader.get_database_backend() != DbBackend::Postgres {
+            return Ok(None);
+        }
+        let turn = self.pools.reader.begin().await?;
+        turn.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+            .await?;
+        Ok(Some(turn))
     }
 
     /// Names of the schema changes that have not been applied yet, in order.

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use muster_facts::MacAddr;
-use sea_orm::{EntityTrait, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::{
@@ -38,6 +38,41 @@ pub struct Snapshot {
 }
 
 impl Store {
+    /// The host of an interface as decisions need it, as it is on disk now: another server of this ledger may have
+    /// entered it.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn known_host(&self, mac: MacAddr) -> Result<Option<KnownHost>, StoreError> {
+        let reader = self.reader();
+        let Some(owner) = interface::Entity::find_by_id(mac.to_string()).one(reader).await? else {
+            return Ok(None);
+        };
+        let id = owner.host;
+        let Some(row) = host::Entity::find_by_id(id).one(reader).await? else {
+            return Ok(None);
+        };
+        let interfaces = interface::Entity::find()
+            .filter(interface::Column::Host.eq(id))
+            .order_by_asc(interface::Column::Mac)
+            .all(reader)
+            .await?;
+        let keys = host_key::Entity::find()
+            .filter(host_key::Column::Host.eq(id))
+            .all(reader)
+            .await?;
+        let mut keys = keys.into_iter().map(key).collect::<Result<Vec<_>, _>>()?;
+        keys.sort();
+        Ok(Some(KnownHost {
+            host: Host::try_from(row)?,
+            interfaces: interfaces
+                .iter()
+                .map(|row| word("interface", &row.mac))
+                .collect::<Result<_, _>>()?,
+            keys,
+        }))
+    }
+
     /// Everything the in-memory view is made of; for the start.
     ///
     /// # Errors
@@ -57,10 +92,7 @@ impl Store {
         }
         let mut keys: HashMap<Uuid, Vec<Key>> = HashMap::new();
         for row in host_key::Entity::find().all(reader).await? {
-            keys.entry(row.host).or_default().push(Key {
-                kind: word("host_key", &row.kind)?,
-                value: row.value,
-            });
+            keys.entry(row.host).or_default().push(key(row)?);
         }
         let rows = host::Entity::find().order_by_asc(host::Column::Id).all(reader).await?;
         let mut hosts = Vec::with_capacity(rows.len());
@@ -85,4 +117,11 @@ impl Store {
             tokens: tokens.into_iter().map(BootToken::try_from).collect::<Result<_, _>>()?,
         })
     }
+}
+
+fn key(row: host_key::Model) -> Result<Key, StoreError> {
+    Ok(Key {
+        kind: word("host_key", &row.kind)?,
+        value: row.value,
+    })
 }

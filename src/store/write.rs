@@ -91,6 +91,9 @@ pub enum Write {
         /// The host that stays.
         into: HostId,
     },
+    /// A host that never reported is forgotten, unless it has reported meanwhile; its transcripts stay until they are
+    /// old.
+    HostForgotten(HostId),
     /// A right to report was given.
     BootToken(BootToken),
     /// A right to report ended.
@@ -359,6 +362,15 @@ async fn write_single(connection: &impl ConnectionTrait, write: &Write) -> Resul
             host::Entity::update_many()
                 .col_expr(host::Column::AmbiguousWith, Expr::value(hosts::ambiguous_column(&with)))
                 .filter(host::Column::Id.eq(host.0))
+                .exec(connection)
+                .await?;
+            None
+        }
+        Write::HostForgotten(id) => {
+            host::Entity::delete_many()
+                .filter(host::Column::Id.eq(id.0))
+                .filter(host::Column::State.eq(State::Discovered.as_str()))
+                .filter(host::Column::ReportedAt.is_null())
                 .exec(connection)
                 .await?;
             None

@@ -20,18 +20,31 @@ use crate::{
 };
 
 /// What follows from one packet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outcome {
+    pub(super) mac: MacAddr,
     pub(super) answer: Option<Answer>,
     /// The host entered for it, to be on disk before anything else.
-    pub(super) created: Option<Write>,
-    /// Its id.
-    pub(super) entered: Option<HostId>,
+    pub(super) entered: Option<(HostId, Write)>,
     /// An address that must be on disk before the answer goes.
     pub(super) bound: Option<Bound>,
     pub(super) writes: Vec<Write>,
     pub(super) events: Vec<Event>,
     pub(super) leases_changed: bool,
+}
+
+impl Outcome {
+    const fn of(mac: MacAddr) -> Self {
+        Self {
+            mac,
+            answer: None,
+            entered: None,
+            bound: None,
+            writes: Vec::new(),
+            events: Vec::new(),
+            leases_changed: false,
+        }
+    }
 }
 
 pub(super) struct Case<'a> {
@@ -64,7 +77,7 @@ impl<'a> Case<'a> {
         let subnet = subnet_of(discovery.subnets(), packet, arrival);
         let mut view = discovery.view();
         view.leases.keep_out(arrival.server);
-        let mut outcome = Outcome::default();
+        let mut outcome = Outcome::of(mac);
         let host = view
             .host_by_mac(mac)
             .or_else(|| packet.uuid().and_then(|uuid| view.host_by_uuid(uuid)));
@@ -73,8 +86,7 @@ impl<'a> Case<'a> {
             None if told && view.has_room_for_stub() => {
                 let host = view.add_stub(mac, now);
                 let id = host.id;
-                outcome.entered = Some(id);
-                outcome.created = Some(Write::HostCreated(Box::new(host), vec![mac]));
+                outcome.entered = Some((id, Write::HostCreated(Box::new(host), vec![mac])));
                 outcome
                     .events
                     .push(Event::new(now, mac, EventKind::HostCreated, Level::Info));
@@ -89,6 +101,7 @@ impl<'a> Case<'a> {
             if let Some(host) = host {
                 // A NIC that was put into a machine whose UUID is known: its boot belongs to that machine.
                 view.learn_interface(mac, host);
+                outcome.writes.extend(view.saw_host(host, now));
             }
         }
         let request = BootRequest {

@@ -22,27 +22,37 @@ use crate::{
 };
 use case::{Case, Outcome};
 
+/// Leases written at once when the clock was set.
+const LEASES_AT_ONCE: usize = 256;
+
 impl Discovery {
     /// Decides one message and gives the answer once what it promises is on disk. `None`: nothing is sent.
     ///
     /// What is decided depends on the order in which calls are first polled: those of one client must be in order.
     pub async fn dhcp(&self, packet: &Message, arrival: &Arrival) -> Option<Answer> {
+        if packet.op == Opcode::BootRequest && arrival.kind != ArrivalPort::Client {
+            self.follow_clock().await;
+        }
         let mut outcome = self.consider(packet, arrival)?;
-        if let Some(created) = outcome.created.take()
+        if let Some((host, created)) = outcome.entered.take()
             && let Err(error) = self.writer().commit(vec![created]).await
+            && let Err(error) = self.not_entered(host, outcome.mac, error).await
         {
-            // Not on disk, not in memory: its next packet tries again. Another server of this ledger may have entered it
-            // in the same moment; the report settles which host it is.
-            tracing::warn!(%error, mac = ?packet.mac(), "a new host could not be entered");
-            if let Some(host) = outcome.entered {
-                self.view().remove_host(host);
-            }
+            // Not on disk, not in memory: its next packet tries again.
+            tracing::warn!(%error, mac = %outcome.mac, "a new host could not be entered");
         }
         self.tell_verdicts(&outcome.writes);
+        let writes = std::mem::take(&mut outcome.writes);
         match outcome.bound.take() {
-            None => self.writer().post(std::mem::take(&mut outcome.writes)),
+            // An address given back or declined: nobody waits for it, yet it may not be lost as a line of a transcript
+            // may.
+            None if outcome.leases_changed => {
+                if let Err(error) = self.writer().commit(writes).await {
+                    tracing::error!(%error, mac = %outcome.mac, "the end of a lease could not be written");
+                }
+            }
+            None => self.writer().post(writes),
             Some(bound) => {
-                let writes = std::mem::take(&mut outcome.writes);
                 if let Err(error) = self.writer().commit(writes).await {
                     outcome.answer = self.not_promised(packet, arrival, &bound, &error);
                     outcome.events.retain(|event| event.kind != EventKind::DhcpAck);
@@ -76,7 +86,6 @@ impl Discovery {
         let counters = self.counters();
         counters.received(packet.message_type);
         let now = self.now();
-        self.follow_clock();
         // Only Ethernet boots here, and an address that names no interface would collect the leases of many.
         let mac = packet.mac().filter(|mac| packet.htype == 1 && !mac.is_unusable())?;
         let kind = packet.message_type?;
@@ -121,20 +130,32 @@ impl Discovery {
     }
 
     /// When the clock was set, leases keep their remaining length, in memory and on disk.
-    fn follow_clock(&self) {
+    async fn follow_clock(&self) {
         let Some(steady) = self.inner.clock.steady() else {
             return;
         };
-        let now = self.now();
-        let mut view = self.view();
-        let Some(by) = view.jumps.look(now, steady) else { return };
-        let changed = view.leases.shift(by);
-        drop(view);
-        tracing::warn!(
-            seconds = by.num_seconds(),
-            leases = changed.len(),
-            "the clock was set; leases keep their remaining time"
-        );
-        self.writer().post(changed.into_iter().map(Write::Lease).collect());
+        let moved = {
+            let now = self.now();
+            let mut view = self.view();
+            let Some(by) = view.jumps.look(now, steady) else { return };
+            let moved = view.leases.shift(by);
+            tracing::warn!(
+                seconds = by.num_seconds(),
+                leases = moved.len(),
+                "the clock was set; leases keep their remaining time"
+            );
+            moved
+        };
+        // In portions, so that answers to other machines get their turns in between; as the leases are by then.
+        for some in moved.chunks(LEASES_AT_ONCE) {
+            let writes = {
+                let view = self.view();
+                let kept = some.iter().filter_map(|address| view.leases.kept(*address));
+                kept.cloned().map(Write::Lease).collect()
+            };
+            if let Err(error) = self.writer().commit(writes).await {
+                tracing::error!(%error, "leases could not be written with their times by the clock that was set");
+            }
+        }
     }
 }
