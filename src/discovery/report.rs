@@ -227,7 +227,7 @@ impl Discovery {
         &self,
         claim: &Claim,
         token: &BootToken,
-        facts: Facts,
+        mut facts: Facts,
         keys: Vec<Key>,
         client: IpAddr,
         now: DateTime<Utc>,
@@ -239,6 +239,7 @@ impl Discovery {
             .iter()
             .find(|set| set.source == Source::Netboot)
             .map(|set| &set.facts);
+        merge::keep_unread(before, &mut facts);
         let told = merge::Told {
             host: id,
             source: Source::Netboot,

@@ -2,9 +2,11 @@
 
 mod diff;
 mod parts;
+mod unread;
 
 pub use diff::{Told, diff};
 pub use parts::{components, interfaces, summary};
+pub use unread::keep_unread;
 
 #[cfg(test)]
 mod tests;
