@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use muster_wire::dhcp::{Message, decode, encode_within};
+use muster_wire::dhcp::{Message, MessageType, decode, encode_within};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -22,6 +22,11 @@ use crate::discovery::{Arrival, ArrivalPort, Discovery};
 /// Questions being answered at once. More wait in the socket, where the kernel drops what does not fit: clients ask
 /// again.
 const MAX_AT_ONCE: usize = 4096;
+
+/// Of those, places that are kept for machines that have an offer: when more is asked than can be answered, finishing
+/// what has begun is worth more than beginning what nobody will wait for. At some thousand answers a second, the rest
+/// is a quarter of a second of waiting; clients wait one second for an offer and more for the next.
+const KEPT_FOR_REQUESTS: usize = 3072;
 
 /// Questions of one machine that wait for its earlier ones. Clients send a handful per boot.
 const MAX_PER_CLIENT: usize = 8;
@@ -157,6 +162,10 @@ impl Desk {
                 Err(mpsc::error::TrySendError::Closed(question)) => question,
             },
         };
+        let begins = question.0.message_type == Some(MessageType::Discover);
+        if begins && self.places.available_permits() <= KEPT_FOR_REQUESTS {
+            return;
+        }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return;
         };
