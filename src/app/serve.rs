@@ -183,7 +183,8 @@ impl Parts {
         let mut page = page_router(PageState::new(PageSetup {
             discovery: discovery.clone(),
             auth,
-            https: false,
+            https: settings.http.https.value,
+            proxies: settings.http.proxies.value.clone(),
         }));
         match settings.boot.listen.value {
             Some(address) if address != settings.http.listen.value => {

@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 
-use super::{Auth, AuthError, Caller, NewPassword, Secret, parse_name, secret};
+use super::{Auth, AuthError, Caller, ClientAddress, NewPassword, Secret, gate::Try, parse_name, secret};
 use crate::{
     inventory::new_id,
     store::{AuditEntry, Role, User},
@@ -39,19 +39,18 @@ impl Auth {
         token: &str,
         name: &str,
         password: String,
-        client: &str,
+        client: ClientAddress,
         now: DateTime<Utc>,
     ) -> Result<User, AuthError> {
-        let keys = [format!("setup {client}")];
-        self.admit(&keys, now)?;
+        let attempt = Try::SetUp(client);
+        self.gate.enter(&attempt, now)?;
         let hash = secret::hash(token.trim());
         if !self.needs_setup().await? || !self.store.is_setup_token(&hash).await? {
-            self.note_failure(&keys, now);
             return Err(AuthError::SetupRefused);
         }
+        self.gate.right(&attempt);
         let user = self.new_user(name, password, Role::Admin, now).await?;
         self.store.create_first_user(&hash, &user).await?;
-        self.note_success(&keys);
         self.record(format!("user:{}", user.name), "account.first", None, now)
             .await?;
         Ok(user)
@@ -92,14 +91,13 @@ impl Auth {
         now: DateTime<Utc>,
     ) -> Result<(), AuthError> {
         let new = NewPassword::parse(new)?;
-        let keys = [format!("password {}", caller.user)];
-        self.admit(&keys, now)?;
+        let attempt = Try::Password(caller.user);
+        self.gate.enter(&attempt, now)?;
         let stored = self.store.user(caller.user).await?.map(|user| user.password_hash);
         if !self.passwords.matches(present, stored).await? {
-            self.note_failure(&keys, now);
             return Err(AuthError::Wrong);
         }
-        self.note_success(&keys);
+        self.gate.right(&attempt);
         let hash = self.passwords.hash(new).await?;
         self.store.set_password(caller.user, &hash).await?;
         self.record(caller.actor(), "account.password", None, now).await

@@ -4,6 +4,8 @@
 
 mod accounts;
 mod caller;
+mod client;
+mod gate;
 mod password;
 mod permission;
 mod secret;
@@ -12,19 +14,15 @@ mod throttle;
 mod tokens;
 
 pub use caller::{Caller, Means};
+pub use client::ClientAddress;
 pub use password::{LONGEST_PASSWORD, NewPassword, PasswordFault, PasswordRefused, SHORTEST_PASSWORD};
 pub use permission::{Permission, allows};
 pub use secret::{Secret, SecretHash};
 pub use sessions::{NewSession, SESSION_LIFETIME};
-pub use throttle::Throttle;
+pub use throttle::{Pace, Throttle};
 pub use tokens::{NewApiToken, TOKEN_PREFIX, TokenRequest};
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-
-use chrono::{DateTime, Utc};
+use std::{sync::Arc, time::Duration};
 
 use crate::store::{Role, Store, StoreError};
 
@@ -78,12 +76,12 @@ impl From<StoreError> for AuthError {
     }
 }
 
-/// The use cases of this room. Cheap to clone; all clones share the throttle.
+/// The use cases of this room. Cheap to clone; all clones share the gate.
 #[derive(Clone)]
 pub struct Auth {
     store: Store,
     passwords: password::Passwords,
-    throttle: Arc<Mutex<Throttle>>,
+    gate: Arc<gate::Gate>,
 }
 
 impl Auth {
@@ -93,30 +91,7 @@ impl Auth {
         Self {
             store,
             passwords: password::Passwords::default(),
-            throttle: Arc::default(),
-        }
-    }
-
-    /// Refuses while one of the keys has to wait.
-    fn admit(&self, keys: &[String], now: DateTime<Utc>) -> Result<(), AuthError> {
-        let throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        match keys.iter().filter_map(|key| throttle.wait(key, now)).max() {
-            Some(wait) => Err(AuthError::Wait(wait)),
-            None => Ok(()),
-        }
-    }
-
-    fn note_failure(&self, keys: &[String], now: DateTime<Utc>) {
-        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in keys {
-            throttle.failed(key, now);
-        }
-    }
-
-    fn note_success(&self, keys: &[String]) {
-        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in keys {
-            throttle.succeeded(key);
+            gate: Arc::default(),
         }
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Auth, AuthError, Caller, Means, Secret, secret};
+use super::{Auth, AuthError, Caller, ClientAddress, Means, Secret, gate::Try, secret};
 use crate::store::{Session, User};
 
 /// A session ends so long after its last use.
@@ -19,32 +19,29 @@ pub struct NewSession {
 }
 
 impl Auth {
-    /// Signs a person in. `client` is the address that asks, for the throttle.
+    /// Signs a person in. `client` is the address that asks.
     ///
     /// # Errors
-    /// [`AuthError::Wrong`], or [`AuthError::Wait`] after many failures for this name or from this address.
+    /// [`AuthError::Wrong`], or [`AuthError::Wait`] after many failures: of this name here, from this
+    /// address, or of this name anywhere.
     pub async fn sign_in(
         &self,
         name: &str,
         password: String,
-        client: &str,
+        client: ClientAddress,
         now: DateTime<Utc>,
     ) -> Result<NewSession, AuthError> {
         let name = name.trim();
-        let keys = [
-            format!("name {}", name.chars().take(64).collect::<String>()),
-            format!("client {client}"),
-        ];
-        self.admit(&keys, now)?;
+        let attempt = Try::sign_in(name, client);
+        self.gate.enter(&attempt, now)?;
         let user = self.store.user_by_name(name).await?;
         let stored = user.as_ref().map(|user| user.password_hash.clone());
         let matches = self.passwords.matches(password, stored).await?;
         let Some(user) = user.filter(|_| matches) else {
-            self.note_failure(&keys, now);
-            tracing::warn!(client, "a sign-in was refused");
+            tracing::warn!(%client, "a sign-in was refused");
             return Err(AuthError::Wrong);
         };
-        self.note_success(&keys);
+        self.gate.right(&attempt);
         self.open_session(user, now).await
     }
 

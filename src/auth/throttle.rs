@@ -1,93 +1,134 @@
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, hash::Hash, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-/// Failures that cost nothing.
-const FREE_FAILURES: u32 = 5;
-/// Wait after the first failure that costs; doubled by each further one.
-const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// Longest wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
-/// After so long without a failure all is forgotten.
-const FORGET: Duration = Duration::from_secs(60 * 60);
-/// Keys remembered at most; the ones whose last failure is oldest go first.
+/// Keys remembered at most; the ones whose last try is oldest go first.
 const MOST_KEYS: usize = 10_000;
 
-/// Slows down guessing of passwords: per key (a name, an address) a wait that doubles with each failure.
+/// How much is free, and what more costs.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Tries that cost nothing.
+    pub free: u32,
+    /// One try is forgiven each time this has passed.
+    pub forgive: Duration,
+    /// Wait after the first try that costs; doubled by each further one.
+    pub first_wait: Duration,
+    /// Longest wait.
+    pub longest_wait: Duration,
+}
+
+/// Slows down what is tried again and again, by key: a name, an address, a token.
 ///
 /// Pure: the caller brings the time. Memory is bounded, whatever is tried.
-#[derive(Debug, Default)]
-pub struct Throttle {
-    failures: HashMap<String, Failures>,
+#[derive(Debug)]
+pub struct Throttle<K> {
+    pace: Pace,
+    tries: HashMap<K, Tries>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Failures {
+struct Tries {
     count: u32,
     last: DateTime<Utc>,
+    /// Until when tries have been forgiven.
+    forgiven: DateTime<Utc>,
 }
 
-impl Failures {
-    fn wait(self) -> Duration {
-        if self.count < FREE_FAILURES {
-            return Duration::ZERO;
+impl<K: Eq + Hash + Clone> Throttle<K> {
+    /// Nothing tried yet.
+    #[must_use]
+    pub fn new(pace: Pace) -> Self {
+        Self {
+            pace,
+            tries: HashMap::new(),
         }
-        let doublings = (self.count - FREE_FAILURES).min(16);
-        FIRST_WAIT.saturating_mul(1_u32 << doublings).min(LONGEST_WAIT)
     }
-}
 
-impl Throttle {
     /// How long this key still has to wait; `None` when it may try now.
     #[must_use]
-    pub fn wait(&self, key: &str, now: DateTime<Utc>) -> Option<Duration> {
-        let failures = self.failures.get(key)?;
-        let since = elapsed(failures.last, now);
-        failures.wait().checked_sub(since).filter(|left| !left.is_zero())
+    pub fn wait(&self, key: &K, now: DateTime<Utc>) -> Option<Duration> {
+        let tries = self.tries.get(key)?;
+        // The clock was set back: how long ago the last try was is not known, and nobody waits for a clock.
+        let since = (now - tries.last).to_std().ok()?;
+        let count = tries.settled(&self.pace, now).count;
+        let doublings = count.checked_sub(self.pace.free)?.min(16);
+        let wait = self.pace.first_wait.saturating_mul(1 << doublings);
+        wait.min(self.pace.longest_wait)
+            .checked_sub(since)
+            .filter(|left| !left.is_zero())
     }
 
-    /// Notes a failure.
-    pub fn failed(&mut self, key: &str, now: DateTime<Utc>) {
-        if self.failures.len() >= MOST_KEYS && !self.failures.contains_key(key) {
+    /// Counts a try, before its outcome is known: many at the same time are then not all free.
+    pub fn tried(&mut self, key: &K, now: DateTime<Utc>) {
+        if self.tries.len() >= MOST_KEYS && !self.tries.contains_key(key) {
             self.forget(now);
         }
-        let failures = self
-            .failures
-            .entry(key.to_owned())
-            .or_insert(Failures { count: 0, last: now });
-        if elapsed(failures.last, now) > FORGET {
-            failures.count = 0;
-        }
-        failures.count = failures.count.saturating_add(1);
-        failures.last = now;
+        let before = self.tries.get(key).map(|tries| tries.settled(&self.pace, now));
+        let before = before.filter(|tries| tries.count > 0).unwrap_or(Tries {
+            count: 0,
+            last: now,
+            forgiven: now,
+        });
+        let tries = Tries {
+            count: before.count.saturating_add(1),
+            last: now,
+            forgiven: before.forgiven,
+        };
+        self.tries.insert(key.clone(), tries);
     }
 
-    /// Forgets a key after a success.
-    pub fn succeeded(&mut self, key: &str) {
-        self.failures.remove(key);
+    /// Takes one try back: it was none to be counted.
+    pub fn take_back(&mut self, key: &K) {
+        if let Some(tries) = self.tries.get_mut(key) {
+            tries.count = tries.count.saturating_sub(1);
+            if tries.count == 0 {
+                self.tries.remove(key);
+            }
+        }
+    }
+
+    /// Forgets a key: it has proved itself.
+    pub fn clear(&mut self, key: &K) {
+        self.tries.remove(key);
     }
 
     fn forget(&mut self, now: DateTime<Utc>) {
-        self.failures
-            .retain(|_, failures| elapsed(failures.last, now) <= FORGET);
-        if self.failures.len() >= MOST_KEYS {
-            let mut times: Vec<DateTime<Utc>> = self.failures.values().map(|f| f.last).collect();
+        let pace = self.pace;
+        self.tries.retain(|_, tries| tries.settled(&pace, now).count > 0);
+        if self.tries.len() >= MOST_KEYS {
+            let mut times: Vec<DateTime<Utc>> = self.tries.values().map(|tries| tries.last).collect();
             times.sort_unstable();
             if let Some(middle) = times.get(times.len() / 2).copied() {
-                self.failures.retain(|_, failures| failures.last > middle);
+                self.tries.retain(|_, tries| tries.last > middle);
             }
         }
     }
 }
 
-/// Zero when the clock was set back, so that a jump never locks anybody out for longer.
-fn elapsed(from: DateTime<Utc>, to: DateTime<Utc>) -> Duration {
-    (to - from).to_std().unwrap_or_default()
+impl Tries {
+    /// The same after what has been forgiven until `now`.
+    fn settled(mut self, pace: &Pace, now: DateTime<Utc>) -> Self {
+        let passed = (now - self.forgiven).to_std().unwrap_or_default();
+        let forgiven = passed.as_nanos() / pace.forgive.as_nanos().max(1);
+        let forgiven = u32::try_from(forgiven).unwrap_or(u32::MAX).min(self.count);
+        self.count -= forgiven;
+        let paid = pace.forgive.saturating_mul(forgiven);
+        self.forgiven += TimeDelta::from_std(paid).unwrap_or(TimeDelta::zero());
+        self
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PACE: Pace = Pace {
+        free: 5,
+        forgive: Duration::from_secs(12 * 60),
+        first_wait: Duration::from_secs(2),
+        longest_wait: Duration::from_secs(15 * 60),
+    };
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
@@ -95,44 +136,71 @@ mod tests {
 
     #[test]
     fn the_wait_begins_late_doubles_and_ends() {
-        let mut throttle = Throttle::default();
+        let mut throttle = Throttle::new(PACE);
         for _ in 0..4 {
-            throttle.failed("anna", at(0));
-            assert_eq!(throttle.wait("anna", at(0)), None);
+            throttle.tried(&"anna", at(0));
+            assert_eq!(throttle.wait(&"anna", at(0)), None);
         }
-        throttle.failed("anna", at(0));
-        assert_eq!(throttle.wait("anna", at(0)), Some(Duration::from_secs(2)));
-        assert_eq!(throttle.wait("anna", at(2)), None);
-        throttle.failed("anna", at(2));
-        assert_eq!(throttle.wait("anna", at(3)), Some(Duration::from_secs(3)));
-        assert_eq!(throttle.wait("bert", at(3)), None);
+        throttle.tried(&"anna", at(0));
+        assert_eq!(throttle.wait(&"anna", at(0)), Some(Duration::from_secs(2)));
+        assert_eq!(throttle.wait(&"anna", at(2)), None);
+        throttle.tried(&"anna", at(2));
+        assert_eq!(throttle.wait(&"anna", at(3)), Some(Duration::from_secs(3)));
+        assert_eq!(throttle.wait(&"bert", at(3)), None);
         for _ in 0..40 {
-            throttle.failed("anna", at(4));
+            throttle.tried(&"anna", at(4));
         }
-        assert_eq!(throttle.wait("anna", at(4)), Some(LONGEST_WAIT));
+        assert_eq!(throttle.wait(&"anna", at(4)), Some(PACE.longest_wait));
     }
 
     #[test]
-    fn a_success_and_an_hour_forget() {
-        let mut throttle = Throttle::default();
+    fn tries_are_forgiven_one_by_one() {
+        let mut throttle = Throttle::new(PACE);
         for _ in 0..6 {
-            throttle.failed("anna", at(0));
+            throttle.tried(&"anna", at(0));
         }
-        throttle.failed("anna", at(2 * 3600));
-        assert_eq!(throttle.wait("anna", at(2 * 3600)), None);
+        // Two are forgiven, whatever was tried in between.
+        throttle.tried(&"anna", at(13 * 60));
+        throttle.tried(&"anna", at(25 * 60));
+        assert_eq!(throttle.wait(&"anna", at(25 * 60)), Some(Duration::from_secs(4)));
+        throttle.tried(&"anna", at(4 * 3600));
+        assert_eq!(throttle.wait(&"anna", at(4 * 3600)), None);
+    }
+
+    #[test]
+    fn a_proof_clears_and_a_try_can_be_taken_back() {
+        let mut throttle = Throttle::new(PACE);
         for _ in 0..6 {
-            throttle.failed("anna", at(2 * 3600));
+            throttle.tried(&"anna", at(0));
         }
-        throttle.succeeded("anna");
-        assert_eq!(throttle.wait("anna", at(2 * 3600)), None);
+        throttle.take_back(&"anna");
+        assert_eq!(throttle.wait(&"anna", at(0)), Some(Duration::from_secs(2)));
+        throttle.take_back(&"anna");
+        assert_eq!(throttle.wait(&"anna", at(0)), None);
+        throttle.clear(&"anna");
+        assert!(throttle.tries.is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nobody_wait() {
+        let mut throttle = Throttle::new(PACE);
+        for _ in 0..9 {
+            throttle.tried(&"anna", at(7200));
+        }
+        assert_eq!(throttle.wait(&"anna", at(0)), None);
+        throttle.tried(&"anna", at(0));
+        assert!(
+            throttle.wait(&"anna", at(0)).is_some(),
+            "what is tried after that counts"
+        );
     }
 
     #[test]
     fn memory_is_bounded() {
-        let mut throttle = Throttle::default();
+        let mut throttle = Throttle::new(PACE);
         for key in 0..3 * i64::try_from(MOST_KEYS).unwrap() {
-            throttle.failed(&key.to_string(), at(key / 1000));
+            throttle.tried(&key, at(key / 1000));
         }
-        assert!(throttle.failures.len() <= MOST_KEYS);
+        assert!(throttle.tries.len() <= MOST_KEYS);
     }
 }

@@ -1,7 +1,7 @@
 //! The types a setting can have: how each is read, and how each is written.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
@@ -183,6 +183,22 @@ impl Setting for Ipv4Addr {
         node.text()?
             .parse()
             .map_err(|_| node.wrong("expected an IPv4 address, such as 10.77.0.1"))
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+impl Setting for IpAddr {
+    const KIND: &'static str = "IP address";
+
+    fn read(node: &Node) -> Result<Self, Wrong> {
+        let address: Self = node
+            .text()?
+            .parse()
+            .map_err(|_| node.wrong("expected an IP address, such as 10.77.0.1 or 2001:db8::1"))?;
+        Ok(address.to_canonical())
     }
 
     fn show(&self) -> String {
@@ -408,6 +424,7 @@ macro_rules! lists {
 
 lists! {
     String = "list of texts",
+    IpAddr = "list of IP addresses",
     Ipv4Addr = "list of IPv4 addresses",
     AddressRange = "list of first-last",
     MacPattern = "list of MAC addresses or their beginnings and *",

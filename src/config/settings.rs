@@ -1,6 +1,10 @@
 //! The table of keys: name, type, default and meaning of every setting, written once.
 
-use std::{net::Ipv4Addr, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use super::{
     Key, Reader, Row,
@@ -100,6 +104,12 @@ sections! {
     Http "http" {
         /// Where people reach the page and the API.
         listen: SocketAddr = "listen", SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080));
+        /// People reach the page by HTTPS, through a proxy that ends TLS: browsers then send cookies by HTTPS only, and
+        /// nobody can sign in by plain HTTP.
+        https: bool = "https", false;
+        /// Addresses of proxies in front of the page. What they say in X-Forwarded-For is believed, and how many
+        /// connections they have is bounded in all only. Others' word is not taken.
+        proxies: Vec<IpAddr> = "proxies", Vec::new();
     }
 
     /// What machines that boot are given.

@@ -51,6 +51,7 @@ fn each_layer_lies_over_the_last() {
     let environment = [
         ("MUSTER_TFTP__PORT", "6971"),
         ("MUSTER_BOOT__LOADERS__X64_UEFI", "ipxe.efi"),
+        ("MUSTER_HTTP__PROXIES", "::ffff:10.0.0.5, 2001:db8::1"),
         ("MUSTER_SETUP_TOKEN", "secret"),
         ("HOME", "/root"),
     ];
@@ -62,6 +63,8 @@ fn each_layer_lies_over_the_last() {
         ("boot.loaders.x64-uefi", "\"ipxe.efi\" (MUSTER_BOOT__LOADERS__X64_UEFI)"),
         ("tftp.port", "6972 (--set tftp.port)"),
         ("dhcp.client_port", "68 (default)"),
+        ("http.https", "false (default)"),
+        ("http.proxies", "[\"10.0.0.5\", \"2001:db8::1\"] (MUSTER_HTTP__PROXIES)"),
     ] {
         assert_eq!(shown(&settings, key), expected, "{key}");
     }

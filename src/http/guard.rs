@@ -1,6 +1,6 @@
 //! Every route says who may use it; what is said here is enforced here, and listed for a test.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::{
     Extension, Router,
@@ -14,8 +14,8 @@ use axum::{
 use axum_extra::extract::CookieJar;
 use utoipa::openapi::path::Paths;
 
-use super::{PageState, Problem, auth_problem, ui};
-use crate::auth::{AuthError, Caller, Permission};
+use super::{PageState, Problem, auth_problem, client::client_of, ui};
+use crate::auth::{AuthError, Caller, ClientAddress, Permission};
 
 /// Name of the session cookie.
 pub(super) const SESSION_COOKIE: &str = "muster_session";
@@ -50,10 +50,6 @@ pub struct Route {
     /// Who a refusal is written for.
     pub audience: Audience,
 }
-
-/// The address of a client as text, for throttles and logs.
-#[derive(Debug, Clone)]
-pub(super) struct Client(pub(super) String);
 
 /// Collects routes together with who may use them.
 pub(super) struct Routes {
@@ -175,10 +171,12 @@ async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let client = request
+    // Every listener tells the address; without it all are one client, which is the safe side.
+    let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
-        .map_or_else(|| "unknown".to_owned(), |info| info.0.ip().to_string());
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
+    let client = ClientAddress::of(client_of(peer, request.headers(), state.proxies()));
     let asked = Asked {
         method: request.method().clone(),
         uri: request.uri().clone(),
@@ -205,7 +203,7 @@ async fn guard(
     if let Some(caller) = &caller {
         request.extensions_mut().insert(caller.clone());
     }
-    request.extensions_mut().insert(Client(client));
+    request.extensions_mut().insert(client);
     let signed_in = caller.is_some();
     let mut response = next.run(request).await;
     if signed_in {

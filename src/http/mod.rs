@@ -5,6 +5,7 @@ pub mod boot;
 pub mod ui;
 
 mod assets;
+mod client;
 mod guard;
 mod live;
 mod problem;

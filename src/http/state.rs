@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -19,6 +19,8 @@ pub struct PageSetup {
     pub auth: Auth,
     /// True when people reach the page by HTTPS: cookies are then sent by HTTPS only.
     pub https: bool,
+    /// Proxies that stand in front of the page: what they say of the client is believed.
+    pub proxies: Vec<IpAddr>,
 }
 
 /// State of all handlers of pages and API. Cheap to clone.
@@ -79,6 +81,10 @@ impl PageState {
 
     pub(super) fn https(&self) -> bool {
         self.0.setup.https
+    }
+
+    pub(super) fn proxies(&self) -> &[IpAddr] {
+        &self.0.setup.proxies
     }
 
     pub(super) fn templates(&self) -> &Templates {

@@ -4,7 +4,7 @@ use axum::http::{StatusCode, header};
 use chrono::TimeDelta;
 use muster::store::Role;
 
-use crate::site::{PASSWORD, Site, TOKEN};
+use crate::site::{PASSWORD, PROXY, Site, TOKEN};
 
 fn setup_form(token: &str) -> String {
     format!("token={token}&name=anna&password={}", PASSWORD.replace(' ', "+"))
@@ -92,6 +92,57 @@ async fn guessing_gets_slower() {
     assert!(waiting.body.contains("Try again in"), "{}", waiting.body);
     site.pass(TimeDelta::seconds(3));
     assert_eq!(site.form("/signin", "", &right).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_guesser_locks_nobody_out_elsewhere() {
+    let site = Site::new().await;
+    site.signed_in().await;
+    let elsewhere = "10.77.0.66:1".parse().unwrap();
+    let guess = |number: u32| format!("name=anna&password=wrong{number}");
+    for number in 0..50 {
+        site.form_from(elsewhere, &[], "/signin", "", &guess(number)).await;
+    }
+    let right = format!("name=anna&password={}", PASSWORD.replace(' ', "+"));
+    let entered = site.form("/signin", "", &right).await;
+    assert_eq!(entered.status, StatusCode::SEE_OTHER, "{}", entered.body);
+    let guesser = site.form_from(elsewhere, &[], "/signin", "", &right).await;
+    assert!(guesser.body.contains("Try again in"), "where it was guessed one waits");
+}
+
+#[tokio::test]
+async fn behind_our_proxy_each_client_is_counted_by_itself() {
+    let site = Site::new().await;
+    site.signed_in().await;
+    let right = format!("name=anna&password={}", PASSWORD.replace(' ', "+"));
+    let from = |client: &'static str| [("x-forwarded-for", client)];
+    for _ in 0..6 {
+        // The guesser writes an address of its own choice before the one that the proxy adds.
+        let wrong = "name=anna&password=wrong";
+        let said = from("10.1.1.1, 192.0.2.66");
+        site.form_from(PROXY, &said, "/signin", "", wrong).await;
+    }
+    for (client, status) in [
+        ("192.0.2.66", StatusCode::FORBIDDEN),
+        ("10.1.1.1, 192.0.2.66", StatusCode::FORBIDDEN),
+        ("192.0.2.67", StatusCode::SEE_OTHER),
+    ] {
+        let answer = site.form_from(PROXY, &from(client), "/signin", "", &right).await;
+        assert_eq!(answer.status, status, "{client}");
+    }
+}
+
+#[tokio::test]
+async fn behind_tls_cookies_are_sent_by_https_only() {
+    for (site, secure) in [(Site::new().await, false), (Site::behind_tls().await, true)] {
+        site.auth.open_setup(Some(TOKEN.to_owned())).await.unwrap();
+        let made = site.form("/setup", "", &setup_form(TOKEN)).await;
+        let language = site.form("/language", "", "locale=zh-CN&back=/hosts").await;
+        for answer in [made, language] {
+            let set = answer.header(header::SET_COOKIE);
+            assert_eq!(set.contains("; Secure"), secure, "{set}");
+        }
+    }
 }
 
 #[tokio::test]

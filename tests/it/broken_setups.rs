@@ -95,6 +95,7 @@ impl Site {
             discovery: rig.discovery.clone(),
             auth,
             https: false,
+            proxies: Vec::new(),
         }));
         Self {
             cookie: format!("muster_session={}", session.secret.reveal()),

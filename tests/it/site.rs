@@ -1,7 +1,7 @@
 //! A server's pages without sockets, for the tests of pages, API and accounts.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -10,7 +10,7 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::connect_info::MockConnectInfo,
+    extract::ConnectInfo,
     http::{Method, Request, StatusCode, header},
     response::Response,
 };
@@ -33,6 +33,11 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// 2027-01-15, a fixed time: tests move it by [`Site::pass`].
 const START: i64 = 1_800_000_000;
+
+/// Where requests come from unless they say otherwise.
+const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 77, 0, 50)), 40_000);
+/// The proxy that the site believes.
+pub(crate) const PROXY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 77, 0, 8)), 40_000);
 
 pub(crate) struct Site {
     pub(crate) store: Store,
@@ -67,6 +72,15 @@ impl Answer {
 
 impl Site {
     pub(crate) async fn new() -> Self {
+        Self::reached_by(false).await
+    }
+
+    /// A site that people reach by HTTPS.
+    pub(crate) async fn behind_tls() -> Self {
+        Self::reached_by(true).await
+    }
+
+    async fn reached_by(https: bool) -> Self {
         let store = Store::open("sqlite::memory:").await.unwrap();
         store.migrate().await.unwrap();
         let seconds = Arc::new(AtomicI64::new(0));
@@ -81,13 +95,12 @@ impl Site {
         };
         let discovery = Discovery::start(&store, setup, clock).await.unwrap();
         let auth = Auth::new(store.clone());
-        let mut pages = pages(PageState::new(PageSetup {
+        let pages = pages(PageState::new(PageSetup {
             discovery: discovery.clone(),
             auth: auth.clone(),
-            https: false,
+            https,
+            proxies: vec![PROXY.ip()],
         }));
-        let client: SocketAddr = "127.0.0.1:40000".parse().unwrap();
-        pages.router = pages.router.layer(MockConnectInfo(client));
         Self {
             store,
             auth,
@@ -105,7 +118,10 @@ impl Site {
         self.seconds.fetch_add(time.num_seconds(), Ordering::Relaxed);
     }
 
-    pub(crate) async fn raw(&self, request: Request<Body>) -> Response {
+    pub(crate) async fn raw(&self, mut request: Request<Body>) -> Response {
+        if request.extensions().get::<ConnectInfo<SocketAddr>>().is_none() {
+            request.extensions_mut().insert(ConnectInfo(CLIENT));
+        }
         self.pages.router.clone().oneshot(request).await.unwrap()
     }
 
@@ -129,14 +145,28 @@ impl Site {
     }
 
     pub(crate) async fn form(&self, path: &str, cookie: &str, fields: &str) -> Answer {
-        let request = Request::builder()
+        self.form_from(CLIENT, &[], path, cookie, fields).await
+    }
+
+    /// The same from another address, with more headers.
+    pub(crate) async fn form_from(
+        &self,
+        client: SocketAddr,
+        headers: &[(&str, &str)],
+        path: &str,
+        cookie: &str,
+        fields: &str,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .extension(ConnectInfo(client))
             .method(Method::POST)
             .uri(path)
             .header(header::COOKIE, cookie)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Body::from(fields.to_owned()))
-            .unwrap();
-        self.send(request).await
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(fields.to_owned())).unwrap()).await
     }
 
     /// The cookie of an administrator.

@@ -17,10 +17,13 @@ use super::{
     words::Locale,
 };
 use crate::{
-    auth::{AuthError, Caller, LONGEST_NAME, NewSession, PasswordRefused, SESSION_LIFETIME, SHORTEST_PASSWORD},
+    auth::{
+        AuthError, Caller, ClientAddress, LONGEST_NAME, NewSession, PasswordRefused, SESSION_LIFETIME,
+        SHORTEST_PASSWORD,
+    },
     http::{
         PageState, auth_problem,
-        guard::{Client, Known, SESSION_COOKIE},
+        guard::{Known, SESSION_COOKIE},
     },
 };
 
@@ -65,16 +68,11 @@ pub(super) struct SignInForm {
 pub(super) async fn sign_in(
     view: View,
     jar: CookieJar,
-    Extension(client): Extension<Client>,
+    Extension(client): Extension<ClientAddress>,
     Form(form): Form<SignInForm>,
 ) -> Response {
     let now = view.state.now();
-    let refused = match view
-        .state
-        .auth()
-        .sign_in(&form.name, form.password, &client.0, now)
-        .await
-    {
+    let refused = match view.state.auth().sign_in(&form.name, form.password, client, now).await {
         Ok(session) => return enter(&view, jar, &session, local(&form.next)),
         Err(AuthError::Wrong) => view.say("signin.wrong"),
         Err(AuthError::Wait(wait)) => wait_words(&view, wait),
@@ -130,15 +128,12 @@ pub(super) struct SetupForm {
 pub(super) async fn set_up(
     view: View,
     jar: CookieJar,
-    Extension(client): Extension<Client>,
+    Extension(client): Extension<ClientAddress>,
     Form(form): Form<SetupForm>,
 ) -> Response {
     let auth = view.state.auth();
     let now = view.state.now();
-    let made = match auth
-        .set_up(&form.token, &form.name, form.password, &client.0, now)
-        .await
-    {
+    let made = match auth.set_up(&form.token, &form.name, form.password, client, now).await {
         Ok(user) => auth.open_session(user, now).await,
         Err(error) => Err(error),
     };
