@@ -3,17 +3,24 @@
 use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
 use axum::{
+    Extension,
     extract::State,
+    http::StatusCode,
     response::{
-        IntoResponse, Sse,
+        IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
     },
 };
 use futures_util::Stream;
 use serde::Serialize;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+use uuid::Uuid;
 
-use super::PageState;
+use super::{
+    PageState, Problem,
+    crowd::{Full, Seat},
+    guard::Known,
+};
 use crate::{discovery::FeedItem, inventory::HostId};
 
 /// What happens within this time is told together.
@@ -22,6 +29,12 @@ const GATHER: Duration = Duration::from_millis(400);
 const MOST_HOSTS: usize = 100;
 /// A stream ends after this; the browser opens it again and its session is looked at anew.
 const LONGEST: Duration = Duration::from_secs(600);
+/// Streams of one user at once: a page holds one while it is looked at.
+pub(super) const MOST_OF_ONE: usize = 16;
+/// Streams at once.
+pub(super) const MOST: usize = 1024;
+/// When a page that got no stream may ask again, seconds.
+const ASK_AGAIN: u64 = 30;
 
 /// What changed since the last message.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -58,15 +71,28 @@ impl Changed {
     }
 }
 
-pub(super) async fn stream(State(state): State<PageState>) -> impl IntoResponse {
-    let sse = Sse::new(changes(state.feed().listen())).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
+pub(super) async fn stream(State(state): State<PageState>, Extension(caller): Known) -> Result<Response, Problem> {
+    let seat = state.streams().enter(caller.user).map_err(refusal)?;
+    let changes = changes(state.feed().listen(), seat);
+    let sse = Sse::new(changes).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
     // Some proxies gather answers unless told not to.
-    ([("X-Accel-Buffering", "no")], sse)
+    Ok(([("X-Accel-Buffering", "no")], sse).into_response())
+}
+
+fn refusal(full: Full) -> Problem {
+    let detail = match full {
+        Full::Own => {
+            format!("you have {MOST_OF_ONE} event streams open already; close a page or a program that has one")
+        }
+        Full::All => format!("{MOST} event streams are open already; try again later"),
+    };
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail).retry_after(ASK_AGAIN)
 }
 
 /// Ends when the reader fell behind the feed: it is dropped, not waited for, and comes again by itself.
-fn changes(mut feed: Receiver<FeedItem>) -> impl Stream<Item = Result<Event, Infallible>> {
+fn changes(mut feed: Receiver<FeedItem>, seat: Seat<Uuid>) -> impl Stream<Item = Result<Event, Infallible>> {
     async_stream::stream! {
+        let _seat = seat;
         let end = tokio::time::Instant::now() + LONGEST;
         loop {
             let mut changed = Changed::default();
@@ -99,7 +125,6 @@ fn changes(mut feed: Receiver<FeedItem>) -> impl Stream<Item = Result<Event, Inf
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
     #[test]
     fn many_hosts_are_told_as_many() {

@@ -6,6 +6,7 @@ pub mod ui;
 
 mod assets;
 mod client;
+mod crowd;
 mod guard;
 mod live;
 mod problem;

@@ -1,8 +1,13 @@
 use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
-use super::ui::{Activity, Templates};
+use super::{
+    crowd::Crowd,
+    live,
+    ui::{Activity, Templates},
+};
 use crate::{
     auth::Auth,
     boot::{Event, Verdict},
@@ -33,6 +38,7 @@ struct Shared {
     setup: PageSetup,
     templates: Templates,
     activity: Activity,
+    streams: Crowd<Uuid>,
 }
 
 impl PageState {
@@ -43,6 +49,7 @@ impl PageState {
             setup,
             templates: Templates::new(),
             activity: Activity::default(),
+            streams: Crowd::new(live::MOST_OF_ONE, live::MOST),
         }))
     }
 
@@ -85,6 +92,11 @@ impl PageState {
 
     pub(super) fn proxies(&self) -> &[IpAddr] {
         &self.0.setup.proxies
+    }
+
+    /// The event streams that are open, by user.
+    pub(super) fn streams(&self) -> &Crowd<Uuid> {
+        &self.0.streams
     }
 
     pub(super) fn templates(&self) -> &Templates {

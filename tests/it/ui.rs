@@ -5,7 +5,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use futures_util::StreamExt;
-use muster::{boot::EventKind, discovery::FeedItem, http::ui::Locale};
+use muster::{boot::EventKind, discovery::FeedItem, http::ui::Locale, store::Role};
 use muster_facts::{MacAddr, Unread};
 use muster_fleet::{Firmware, hardware};
 
@@ -231,6 +231,28 @@ async fn a_watcher_learns_what_changed() {
         text.contains(&id.to_string()) && text.contains("\"leases\":true"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn one_user_has_so_many_streams_and_no_more() {
+    let site = Site::new().await;
+    let cookies = [site.signed_in().await, site.signed_in_as("bert", Role::Viewer).await];
+    let open = async |cookie: &str| {
+        let request = Request::get("/events/stream").header("cookie", cookie);
+        site.raw(request.body(Body::empty()).unwrap()).await
+    };
+    let mut streams = Vec::new();
+    for _ in 0..16 {
+        let stream = open(&cookies[0]).await;
+        assert_eq!(stream.status(), StatusCode::OK);
+        streams.push(stream);
+    }
+    let refused = open(&cookies[0]).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers()[header::RETRY_AFTER], "30");
+    assert_eq!(open(&cookies[1]).await.status(), StatusCode::OK);
+    streams.pop();
+    assert_eq!(open(&cookies[0]).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]

@@ -87,16 +87,43 @@
     return change.many || change.hosts.indexOf(subject) >= 0;
   }
 
-  if (subject && window.EventSource) {
-    var stream = new EventSource("/events/stream");
+  // A page listens while it is looked at: browsers open six connections to one server, and the server gives each user
+  // a bounded number of streams. What was missed meanwhile is asked for when it is looked at again.
+  var stream = null, missed = false, retry = 0;
+
+  function listen() {
+    clearTimeout(retry);
+    if (stream || document.hidden) return;
     var lamp = document.getElementById("live");
-    stream.onopen = function () { if (lamp) lamp.hidden = false; };
-    stream.onerror = function () { if (lamp) lamp.hidden = true; };
+    stream = new EventSource("/events/stream");
+    stream.onopen = function () {
+      if (lamp) lamp.hidden = false;
+      if (missed) { missed = false; wanted = true; refresh(); }
+    };
+    stream.onerror = function () {
+      if (lamp) lamp.hidden = true;
+      missed = true;
+      // The browser comes again by itself when a stream breaks, but not when it is refused one.
+      if (stream.readyState === EventSource.CLOSED) { stream = null; retry = setTimeout(listen, 30000); }
+    };
     stream.addEventListener("changed", function (event) {
       if (concerns(JSON.parse(event.data))) { wanted = true; refresh(); }
     });
-    document.addEventListener("visibilitychange", refresh);
-    window.addEventListener("pagehide", function () { stream.close(); });
+  }
+
+  function stopListening() {
+    clearTimeout(retry);
+    if (stream) { stream.close(); stream = null; missed = true; }
+  }
+
+  if (subject && window.EventSource) {
+    listen();
+    document.addEventListener("visibilitychange", function () {
+      if (document.hidden) stopListening();
+      else { listen(); refresh(); }
+    });
+    window.addEventListener("pagehide", stopListening);
+    window.addEventListener("pageshow", listen);
   }
 
   // --- the chart ---------------------------------------------------------------------------------------------------
