@@ -3,6 +3,7 @@
 mod housekeeping;
 mod ledger;
 mod listen;
+mod open_files;
 mod plain;
 mod serve;
 

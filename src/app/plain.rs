@@ -1,19 +1,25 @@
 //! Settings as the plain values of the rooms below.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
 
 use chrono::TimeDelta;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::{
     boot::{Architecture, LoaderTable, Policy, UnknownBoots},
     check::{DhcpPlan, Needed, Plan, Protocol},
     config::{Settings, SubnetSettings},
     discovery::{BootFiles, Setup},
+    http::HttpBounds,
     ipam::Subnet,
+    net::tftp::TftpBounds,
 };
+
+/// Files that are open beside connections and transfers: the ledger's, sockets, boot files while they are read.
+const OWN_FILES: u64 = 256;
 
 /// The subnets, by network.
 pub(super) fn subnets(settings: &Settings) -> Vec<Subnet> {
@@ -50,6 +56,45 @@ pub(super) fn discovery(settings: &Settings) -> Setup {
         )),
         boot_listen: settings.boot_listen(),
         boot_url: boot.url.value.as_ref().map(|url| url.0.clone()),
+    }
+}
+
+/// Where HTTP is listened to: the page and machines, on one listener or on two.
+fn http_listeners(settings: &Settings) -> u64 {
+    1 + u64::from(settings.boot_listen() != settings.http.listen.value)
+}
+
+/// Files that are open beside HTTP connections when all is busy.
+fn other_files(settings: &Settings) -> u64 {
+    let transfers = if settings.tftp.enabled.value {
+        TftpBounds::default().max_transfers as u64
+    } else {
+        0
+    };
+    OWN_FILES + transfers
+}
+
+/// Files the process may have open when all that is served is busy.
+pub(super) fn open_files(settings: &Settings) -> u64 {
+    other_files(settings) + http_listeners(settings) * HttpBounds::default().connections as u64
+}
+
+/// What a listener bears, for a process that may have `open_files` files: connections never take the last ones from the
+/// ledger and from transfers.
+pub(super) fn http_bounds(settings: &Settings, open_files: u64) -> HttpBounds {
+    let bounds = HttpBounds::default();
+    let left = open_files.saturating_sub(other_files(settings).min(open_files / 2));
+    let each = usize::try_from(left / http_listeners(settings)).unwrap_or(usize::MAX);
+    // This machine itself: whoever runs programs here needs no connections to do harm.
+    let own = [
+        Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into(),
+        IpNet::from(std::net::IpAddr::from(Ipv6Addr::LOCALHOST)),
+    ];
+    let proxies = settings.http.proxies.value.iter().copied().map(IpNet::from);
+    HttpBounds {
+        connections: bounds.connections.min(each.max(1)),
+        trusted: own.into_iter().chain(proxies).collect(),
+        ..bounds
     }
 }
 
@@ -97,6 +142,7 @@ pub fn plan(settings: &Settings) -> Plan {
             .map(|(architecture, name)| (architecture.to_string(), name.to_owned()))
             .collect(),
         image_dir: settings.boot.image_dir.value.clone(),
+        open_files: open_files(settings),
         collects: settings.boot.unknown.value == UnknownBoots::Collect,
         dhcp: dhcp.enabled.value.then(|| DhcpPlan {
             port: dhcp.port.value.0,
@@ -112,16 +158,36 @@ mod tests {
     use super::*;
     use crate::config::{Sources, load};
 
-    #[test]
-    fn the_built_in_defaults_are_the_core_s_own() {
+    fn settings(text: &str) -> Settings {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("muster.toml");
-        std::fs::write(&file, "").unwrap();
-        let settings = load(&Sources {
+        std::fs::write(&file, text).unwrap();
+        load(&Sources {
             file: Some(file),
             ..Sources::default()
         })
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn connections_leave_files_for_the_rest() {
+        let one = settings("http.proxies = [\"10.0.0.5\"]");
+        assert_eq!(open_files(&one), 256 + 2000 + 8192);
+        assert_eq!(http_bounds(&one, 65_536).connections, 8192);
+        assert_eq!(http_bounds(&one, 1024).connections, 512);
+        assert!(
+            http_bounds(&one, 1024)
+                .trusted
+                .contains(&"10.0.0.5/32".parse().unwrap())
+        );
+        let two = settings("boot.listen = \"0.0.0.0:8081\"\ntftp.enabled = false");
+        assert_eq!(open_files(&two), 256 + 2 * 8192);
+        assert_eq!(http_bounds(&two, 4096).connections, 1920);
+    }
+
+    #[test]
+    fn the_built_in_defaults_are_the_core_s_own() {
+        let settings = settings("");
         assert_eq!(policy(&settings), Policy::default());
         assert_eq!(plan(&settings).sockets.len(), 4);
     }

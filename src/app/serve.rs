@@ -15,12 +15,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{AppError, housekeeping::run_housekeeping, ledger, listen, plain};
+use super::{AppError, housekeeping::run_housekeeping, ledger, listen, open_files, plain};
 use crate::{
     auth::{Auth, Secret},
     config::{Settings, Sourced},
     discovery::{ArrivalPort, Discovery},
-    http::{PageSetup, PageState, boot::boot_router, page_router},
+    http::{
+        HttpBounds, PageSetup, PageState,
+        boot::boot_router,
+        page_router, serve_http,
+    },
     net::{
         dhcp::{DhcpListener, DhcpPorts, run_dhcp},
         tftp::{TftpBounds, run_tftp},
@@ -47,6 +51,7 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     let interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
     let terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
 
+    let open_files = open_files::raise(plain::open_files(settings));
     let (store, applied) = ledger::open_migrated(settings).await?;
     for change in &applied {
         tracing::info!(change, "the schema was brought up to date");
@@ -63,7 +68,8 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     let mut parts = Parts::default();
     parts.start_dhcp(settings, &discovery)?;
     parts.start_tftp(settings, &discovery)?;
-    let page = parts.start_http(settings, &discovery, auth).await?;
+    let bounds = plain::http_bounds(settings, open_files);
+    let page = parts.start_http(settings, &discovery, auth, &bounds).await?;
     parts.spawn("housekeeping", {
         let kept = run_housekeeping(store.clone(), parts.stop.clone());
         async move {
@@ -178,6 +184,7 @@ impl Parts {
         settings: &Settings,
         discovery: &Discovery,
         auth: Auth,
+        bounds: &HttpBounds,
     ) -> Result<SocketAddr, AppError> {
         let boot = boot_router(discovery.clone());
         let mut page = page_router(PageState::new(PageSetup {
@@ -191,23 +198,22 @@ impl Parts {
                 let origin = settings.boot.listen.origin.clone();
                 let listener = listen::tcp("boot.listen", &Sourced { value: address, origin }).await?;
                 tracing::info!(%address, "machines that boot are served");
-                self.spawn_http("the listener for machines", listener, boot);
+                self.spawn_http("the listener for machines", listener, boot, bounds);
             }
             _ => page = page.merge(boot),
         }
         let listener = listen::tcp("http.listen", &settings.http.listen).await?;
         let address = listener.local_addr().unwrap_or(settings.http.listen.value);
         tracing::info!(%address, "the page and its API are served");
-        self.spawn_http("the listener for the page", listener, page);
+        self.spawn_http("the listener for the page", listener, page, bounds);
         Ok(address)
     }
 
     /// Serves HTTP until told to stop; then finishes the requests it has.
-    fn spawn_http(&mut self, name: &'static str, listener: TcpListener, router: Router) {
-        let stop = self.stop.clone().cancelled_owned();
+    fn spawn_http(&mut self, name: &'static str, listener: TcpListener, router: Router, bounds: &HttpBounds) {
+        let served = serve_http(listener, router, bounds.clone(), self.stop.clone());
         self.spawn(name, async {
-            let service = router.into_make_service_with_connect_info::<SocketAddr>();
-            axum::serve(listener, service).with_graceful_shutdown(stop).await?;
+            served.await;
             Ok(())
         });
     }

@@ -8,12 +8,14 @@ mod database;
 mod files;
 mod holder;
 mod interfaces;
+mod open_files;
 mod ports;
 mod probe;
 mod subnets;
 
 pub use holder::{Protocol, holder};
 pub use interfaces::{LocalInterface, local_interfaces};
+pub use open_files::{FileLimits, file_limits};
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -38,7 +40,7 @@ pub enum Weight {
 pub struct Finding {
     /// How much it matters.
     pub weight: Weight,
-    /// What it is about: `ports`, `capabilities`, `loaders`, `image`, `subnets`, `other_server`, `database`.
+    /// What it is about: `ports`, `capabilities`, `open_files`, `loaders`, `image`, `subnets`, `other_server`, `database`.
     pub about: &'static str,
     /// What was found.
     pub what: String,
@@ -102,6 +104,8 @@ pub struct Plan {
     pub loaders: Vec<(String, String)>,
     /// Folder of the collection image.
     pub image_dir: PathBuf,
+    /// Files the process may have open when all that is served is busy.
+    pub open_files: u64,
     /// True when unknown machines boot the collection image.
     pub collects: bool,
     /// DHCP, when it is enabled.
@@ -125,6 +129,7 @@ pub struct DhcpPlan {
 pub async fn look(plan: &Plan, probe: bool) -> Vec<Finding> {
     let mut findings = ports::look(&plan.sockets);
     findings.extend(capabilities::look(&plan.sockets, plan.dhcp.is_some()));
+    findings.push(open_files::look(plan.open_files));
     findings.push(database::look(&plan.database_url, &plan.database_shown).await);
     findings.extend(files::look(plan));
     if let Some(dhcp) = &plan.dhcp {

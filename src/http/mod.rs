@@ -7,15 +7,18 @@ pub mod ui;
 mod assets;
 mod client;
 mod crowd;
+mod deadline;
 mod guard;
 mod live;
 mod problem;
 mod router;
+mod serve;
 mod state;
 
 pub use guard::{Access, Audience, Route};
 pub use problem::Problem;
 pub use router::{Pages, page_router, pages};
+pub use serve::{HttpBounds, serve_http};
 pub use state::{PageSetup, PageState};
 
 use axum::http::StatusCode;

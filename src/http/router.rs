@@ -11,6 +11,7 @@ use utoipa::openapi::OpenApi;
 
 use super::{
     PageState, Problem, api, assets, auth_problem,
+    deadline::{LONGEST_REQUEST, in_time},
     guard::{Access, Route, Routes, who},
     live, ui,
 };
@@ -62,6 +63,7 @@ pub fn pages(state: PageState) -> Pages {
             )
             .into_response()
         }))
+        .layer(middleware::from_fn_with_state(LONGEST_REQUEST, in_time))
         .layer(middleware::from_fn(safe_headers))
         .with_state(state);
     Pages {

@@ -12,6 +12,7 @@ mod boot_http;
 mod broken_setups;
 mod cli;
 mod dhcp;
+mod http_bounds;
 mod site;
 mod store;
 mod tftp;
