@@ -22,7 +22,7 @@ use crate::{
     discovery::{ArrivalPort, Discovery},
     http::{
         HttpBounds, PageSetup, PageState,
-        boot::boot_router,
+        boot::{BootBounds, boot_router},
         page_router, serve_http,
     },
     net::{
@@ -186,7 +186,7 @@ impl Parts {
         auth: Auth,
         bounds: &HttpBounds,
     ) -> Result<SocketAddr, AppError> {
-        let boot = boot_router(discovery.clone());
+        let boot = boot_router(discovery.clone(), BootBounds::default());
         let mut page = page_router(PageState::new(PageSetup {
             discovery: discovery.clone(),
             auth,

@@ -6,11 +6,12 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::connect_info::MockConnectInfo,
     http::{Request, StatusCode, header},
     response::Response,
@@ -19,7 +20,7 @@ use chrono::{DateTime, TimeDelta};
 use muster::{
     boot::{AfterFacts, EventKind, Policy},
     discovery::{BootFiles, Clock, Discovery, Setup},
-    http::boot::boot_router,
+    http::boot::{BootBounds, boot_router},
     inventory::{Host, State},
     store::{EventQuery, HostQuery, Store},
 };
@@ -41,6 +42,10 @@ struct Rig {
 
 impl Rig {
     async fn new(policy: Policy) -> Self {
+        Self::within(policy, BootBounds::default()).await
+    }
+
+    async fn within(policy: Policy, bounds: BootBounds) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in [
             ("loaders/snponly.efi", "a loader"),
@@ -72,7 +77,7 @@ impl Rig {
         Self {
             store,
             files,
-            router: boot_router(discovery).layer(MockConnectInfo(client)),
+            router: boot_router(discovery, bounds).layer(MockConnectInfo(client)),
             seconds,
             folder,
         }
@@ -337,6 +342,75 @@ async fn guessing_tokens_is_slowed_down() {
         StatusCode::OK,
         "a token that was given is served all the same"
     );
+}
+
+#[tokio::test]
+async fn a_report_for_which_there_is_no_room_comes_again() {
+    let bounds = BootBounds {
+        reports: 1,
+        turn: Duration::ZERO,
+    };
+    let rig = Rig::within(Policy::default(), bounds).await;
+    let (slow, other) = (rig.token(MAC).await, rig.token(hardware::mac(1, 0)).await);
+    // A machine that has said where its report is to go, and then says nothing.
+    let (begun, waited) = tokio::sync::oneshot::channel();
+    let mut begun = Some(begun);
+    let silent = Body::from_stream(futures_util::stream::poll_fn(move |_| {
+        if let Some(begun) = begun.take() {
+            begun.send(()).unwrap();
+        }
+        std::task::Poll::<Option<Result<Bytes, std::io::Error>>>::Pending
+    }));
+    let request = Request::post("/boot/facts")
+        .header(header::AUTHORIZATION, format!("Bearer {slow}"))
+        .body(silent)
+        .unwrap();
+    let reporting = tokio::spawn(rig.router.clone().oneshot(request));
+    waited.await.unwrap();
+
+    let refused = rig.report(&other, &facts(1)).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let wait: u64 = refused.headers()[header::RETRY_AFTER]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((2..=9).contains(&wait));
+    assert_eq!(json(refused).await["code"], "busy");
+
+    reporting.abort();
+    assert!(reporting.await.is_err());
+    assert_eq!(rig.report(&other, &facts(1)).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_boot_tells_of_its_progress_within_bounds() {
+    let rig = Rig::new(Policy::default()).await;
+    let (loud, other) = (rig.token(MAC).await, rig.token(hardware::mac(1, 0)).await);
+    let line = br#"{"stage":"link","message":"eth0 has a link"}"#;
+    let large = rig.post("/boot/progress", &loud, vec![b' '; 100 * 1024]).await;
+    assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(json(large).await["code"], "progress_too_large");
+    let mut taken = 0;
+    let refused = loop {
+        let answer = rig.post("/boot/progress", &loud, line.to_vec()).await;
+        if answer.status() != StatusCode::NO_CONTENT {
+            break answer;
+        }
+        taken += 1;
+        assert!(taken < 1000, "without bound");
+    };
+    assert_eq!((taken, refused.status()), (59, StatusCode::TOO_MANY_REQUESTS));
+    assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
+    let second = rig.post("/boot/progress", &other, line.to_vec()).await;
+    assert_eq!(
+        second.status(),
+        StatusCode::NO_CONTENT,
+        "another boot is not in its way"
+    );
+    rig.pass(TimeDelta::seconds(1));
+    let later = rig.post("/boot/progress", &loud, line.to_vec()).await;
+    assert_eq!(later.status(), StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]

@@ -14,7 +14,11 @@ use muster::{
     auth::Auth,
     boot::{Architecture, LoaderTable, Policy},
     discovery::ArrivalPort,
-    http::{PageSetup, PageState, boot::boot_router, page_router},
+    http::{
+        PageSetup, PageState,
+        boot::{BootBounds, boot_router},
+        page_router,
+    },
     ipam::{AddressRange, Mode, Subnet},
     store::{Role, User},
 };
@@ -197,7 +201,7 @@ impl Site {
         content: &str,
     ) -> (StatusCode, String) {
         let client = SocketAddr::from((client, 40_000));
-        let router = boot_router(self.rig.discovery.clone()).layer(MockConnectInfo(client));
+        let router = boot_router(self.rig.discovery.clone(), BootBounds::default()).layer(MockConnectInfo(client));
         let request = request
             .header(header::HOST, "10.77.0.1:8081")
             .body(Body::from(content.to_owned()))

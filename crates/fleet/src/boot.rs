@@ -1,11 +1,12 @@
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use muster_facts::{Facts, MacAddr};
 use muster_wire::dhcp::{Message, MessageType};
 use serde::Deserialize;
+use tokio::time::sleep;
 
 use crate::{
     Firmware, Machine, Stage,
@@ -39,6 +40,9 @@ pub(crate) enum Stopped {
     #[error("stopped on purpose")]
     Purpose,
 }
+
+/// How often a report is sent to a server that has no room for it.
+const MOST_REPORTS: u32 = 20;
 
 /// How often a machine whose loader hands back to the firmware goes round.
 const ROUNDS: u32 = 5;
@@ -342,21 +346,39 @@ impl<'a> Boot<'a> {
                 }
             }
         }
-        let answer = self
-            .http
-            .post(&url)
-            .bearer_auth(&script.token)
-            .json(&facts)
-            .send()
-            .await
-            .map_err(|source| Stopped::Http { what: "facts", source })?;
-        let answer = admitted("facts", answer).await?;
+        let send = || self.http.post(&url).bearer_auth(&script.token).json(&facts).send();
+        let mut attempts = 0;
+        let answer = loop {
+            let answer = send().await.map_err(|source| Stopped::Http { what: "facts", source })?;
+            attempts += 1;
+            // As the agent does: a server without room says when to come again.
+            match retry_after(&answer).filter(|_| attempts < MOST_REPORTS) {
+                Some(pause) => sleep(pause).await,
+                None => break admitted("facts", answer).await?,
+            }
+        };
         let accepted: Accepted = answer.json().await.map_err(|source| Stopped::Http {
             what: "answer to facts",
             source,
         })?;
         Ok(accepted.host)
     }
+}
+
+/// When a server without room wants to be asked again.
+fn retry_after(answer: &reqwest::Response) -> Option<Duration> {
+    let seconds = (answer.status() == reqwest::StatusCode::SERVICE_UNAVAILABLE)
+        .then(|| {
+            answer
+                .headers()
+                .get(reqwest::header::RETRY_AFTER)?
+                .to_str()
+                .ok()?
+                .parse()
+                .ok()
+        })
+        .flatten()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// The answer when it is a success, its status and words otherwise.

@@ -1,6 +1,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
-    time::Instant,
+    ops::RangeInclusive,
+    sync::Arc,
 };
 
 use axum::{
@@ -15,12 +16,17 @@ use axum_extra::{
 };
 use muster_facts::{FACTS_VERSION, Facts};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{BootState, MAX_FACTS_BYTES};
+use super::{BootState, MAX_FACTS_BYTES, MAX_PROGRESS_BYTES, lock};
 use crate::{
+    auth::{ClientAddress, Secret},
     discovery::{NextStep, ReportRefused},
     http::Problem,
 };
+
+/// When a machine that found no room comes again, seconds: each at another time.
+const COME_AGAIN: RangeInclusive<u64> = 2..=9;
 
 /// A boot token that gives a right now: checked before the first byte of the body is read.
 pub(super) struct Admitted {
@@ -52,6 +58,29 @@ impl FromRequestParts<BootState> for Admitted {
     }
 }
 
+/// Room for one report: had before its body is read, so that a thousand machines that report at the same time do not
+/// have their documents in memory at the same time.
+pub(super) struct Turn {
+    _place: OwnedSemaphorePermit,
+}
+
+impl FromRequestParts<BootState> for Turn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_parts: &mut Parts, state: &BootState) -> Result<Self, Problem> {
+        let turn = Arc::clone(&state.turns).acquire_owned();
+        match tokio::time::timeout(state.bounds.turn, turn).await {
+            Ok(Ok(place)) => Ok(Self { _place: place }),
+            Ok(Err(_)) | Err(_) => Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "many machines are reporting; this one comes again by itself",
+            )
+            .retry_after(rand::random_range(COME_AGAIN))),
+        }
+    }
+}
+
 /// What the collection image does next.
 #[derive(Debug, Serialize)]
 pub(super) struct NextAnswer {
@@ -76,6 +105,7 @@ impl From<NextStep> for NextAnswer {
 pub(super) async fn facts(
     State(state): State<BootState>,
     Admitted { token, client }: Admitted,
+    turn: Turn,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<NextAnswer>, Problem> {
     let body = body.map_err(|rejection| {
@@ -97,9 +127,12 @@ pub(super) async fn facts(
     })?;
     // On a task of its own: a machine that hangs up in the middle does not leave a report half taken.
     let discovery = state.discovery.clone();
-    let accepted = tokio::spawn(async move { discovery.accept_facts(&token, facts, client).await })
-        .await
-        .map_err(|stopped| Problem::internal(&stopped))?;
+    let accepted = tokio::spawn(async move {
+        let _turn = turn;
+        discovery.accept_facts(&token, facts, client).await
+    })
+    .await
+    .map_err(|stopped| Problem::internal(&stopped))?;
     accepted
         .map(|step| Json(step.into()))
         .map_err(|refused| state.refuse(client, &refused))
@@ -128,8 +161,17 @@ pub(super) struct Progress {
 pub(super) async fn progress(
     State(state): State<BootState>,
     Admitted { token, client }: Admitted,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
+    state.count_progress(&token)?;
+    let body = body.map_err(|rejection| {
+        state.discovery.report_malformed(client, "progress too large");
+        Problem::new(
+            rejection.status(),
+            "progress_too_large",
+            format!("a line of progress has at most {MAX_PROGRESS_BYTES} bytes"),
+        )
+    })?;
     let progress: Progress = serde_json::from_slice(&body).map_err(|error| {
         state.discovery.report_malformed(client, "progress of a wrong shape");
         Problem::new(
@@ -146,18 +188,42 @@ pub(super) async fn progress(
 }
 
 impl BootState {
-    fn refuse(&self, client: IpAddr, refused: &ReportRefused) -> Problem {
-        match refused {
-            // Counted only here: a machine with a right of its own is served whatever others behind its address guess.
-            ReportRefused::UnknownToken if self.refused_tokens.is_closed(client, Instant::now()) => Problem::new(
+    /// Refuses a boot that tells too much: its transcript would be nothing but progress.
+    fn count_progress(&self, token: &str) -> Result<(), Problem> {
+        let (boot, now) = (Secret::chosen(token.to_owned()).hash(), self.discovery.now());
+        let mut told = lock(&self.progress);
+        if let Some(wait) = told.wait(&boot, now) {
+            return Err(Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "this boot tells more than a line a second",
+            )
+            .retry_after(wait.as_secs().max(1)));
+        }
+        told.tried(&boot, now);
+        Ok(())
+    }
+
+    /// Counts wrong tokens only here: a machine with a right of its own is served whatever others behind its address
+    /// guess.
+    fn unknown_token(&self, client: IpAddr, refused: &ReportRefused) -> Problem {
+        let (client, now) = (ClientAddress::of(client), self.discovery.now());
+        let mut wrong = lock(&self.wrong_tokens);
+        if let Some(wait) = wrong.wait(&client, now) {
+            return Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "rate_limited",
                 "too many wrong tokens from this address; wait a minute",
-            ),
-            ReportRefused::UnknownToken => {
-                self.refused_tokens.refused(client, Instant::now());
-                Problem::new(StatusCode::UNAUTHORIZED, "boot_token_unknown", refused.to_string())
-            }
+            )
+            .retry_after(wait.as_secs().max(1));
+        }
+        wrong.tried(&client, now);
+        Problem::new(StatusCode::UNAUTHORIZED, "boot_token_unknown", refused.to_string())
+    }
+
+    fn refuse(&self, client: IpAddr, refused: &ReportRefused) -> Problem {
+        match refused {
+            ReportRefused::UnknownToken => self.unknown_token(client, refused),
             ReportRefused::ExpiredToken => {
                 Problem::new(StatusCode::UNAUTHORIZED, "boot_token_expired", refused.to_string())
             }

@@ -20,6 +20,9 @@ const SLOW_RETRY: Duration = Duration::from_secs(60);
 /// Bounds on what a server may ask for.
 const POLL_LIMITS: (u64, u64) = (1, 3600);
 
+/// Longest pause that a server without room may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
 /// How the session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
@@ -56,7 +59,7 @@ impl Patience {
     /// A report failed at `now`: what to show and when to go on.
     ///
     /// What may pass by itself (no connection, a server's own fault, too many requests) is retried
-    /// for ever, after 1, 2, 4, … 30 s. A refused token never gets right in this boot: it is shown,
+    /// for ever, after 1, 2, 4, … 30 s, or when the server says. A refused token never gets right in this boot: it is shown,
     /// asked again each minute (the server may have been restored from a backup or moved), and
     /// after ten minutes the machine restarts, which brings a new token. Facts that are refused
     /// are shown and tried again each minute.
@@ -94,7 +97,10 @@ impl Patience {
                 SLOW_RETRY,
             ),
             ReportError::Unreachable(_) | ReportError::Refused { .. } | ReportError::Malformed(_) => {
-                let pause = Duration::from_secs(1 << self.failures.min(5)).min(Duration::from_secs(30));
+                let growing = Duration::from_secs(1 << self.failures.min(5)).min(Duration::from_secs(30));
+                // A server without room for all knows best when it has some.
+                let pause =
+                    comes_again(error).map_or(growing, |told| told.clamp(Duration::from_secs(1), LONGEST_PAUSE));
                 (
                     Trouble::ServerUnreachable {
                         server: server.to_owned(),
@@ -111,6 +117,18 @@ impl Patience {
             pause,
             restart: false,
         }
+    }
+}
+
+/// When the server wants to be asked again, where it has no room now and says so.
+fn comes_again(error: &ReportError) -> Option<Duration> {
+    match error {
+        ReportError::Refused {
+            status: 429 | 503,
+            retry_after,
+            ..
+        } => *retry_after,
+        _ => None,
     }
 }
 
@@ -208,8 +226,11 @@ impl<'a> Session<'a> {
                 self.reach.failed(started);
             } else {
                 self.reach.answered();
-                // Where the server can be reached at all, its transcript tells the same.
-                let _ = self.server.progress(Stage::Failed, &setback.trouble.to_string());
+                // Where the server can be reached at all, its transcript tells the same; a server without room is told
+                // nothing.
+                if comes_again(&error).is_none() {
+                    let _ = self.server.progress(Stage::Failed, &setback.trouble.to_string());
+                }
             }
             (self.pause)(setback.pause);
         }
@@ -248,6 +269,21 @@ mod tests {
             status,
             code: String::new(),
             detail: detail.to_owned(),
+            retry_after: None,
+        }
+    }
+
+    #[test]
+    fn a_server_without_room_is_asked_again_when_it_says() {
+        let busy = |seconds| ReportError::Refused {
+            status: 503,
+            code: "busy".to_owned(),
+            detail: String::new(),
+            retry_after: Some(Duration::from_secs(seconds)),
+        };
+        for (told, pause) in [(7, 7), (0, 1), (86_400, 300)] {
+            let setback = Patience::default().failure(SERVER, &busy(told), Instant::now());
+            assert_eq!(setback.pause.as_secs(), pause);
         }
     }
 

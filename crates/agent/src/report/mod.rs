@@ -95,6 +95,8 @@ pub enum ReportError {
         code: String,
         /// What it says in plain words.
         detail: String,
+        /// When it wants to be asked again (`Retry-After`), where it says so.
+        retry_after: Option<Duration>,
     },
     /// The server answered something this program does not understand.
     #[error("the server's answer is not understood: {0}")]
@@ -203,10 +205,16 @@ fn read(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Resu
     if status.is_success() {
         return Ok(body);
     }
-    Err(refusal(status.as_u16(), &body))
+    // Servers may also send a date (RFC 9110, section 10.2.3); this machine's clock is not to be trusted with one.
+    let retry_after = response
+        .headers()
+        .get("retry-after")
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .map(Duration::from_secs);
+    Err(refusal(status.as_u16(), &body, retry_after))
 }
 
-fn refusal(status: u16, body: &[u8]) -> ReportError {
+fn refusal(status: u16, body: &[u8], retry_after: Option<Duration>) -> ReportError {
     let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     let detail = [problem.detail, problem.title]
         .into_iter()
@@ -216,6 +224,7 @@ fn refusal(status: u16, body: &[u8]) -> ReportError {
         status,
         code: problem.code,
         detail,
+        retry_after,
     }
 }
 
@@ -315,18 +324,34 @@ mod tests {
             status: 401,
             code: "boot_token_expired".to_owned(),
             detail: "too late".to_owned(),
+            retry_after: None,
         };
         assert_eq!(error, expected);
     }
 
     #[test]
+    fn a_server_without_room_says_when_to_come_again() {
+        let (server, _asked) = server(
+            "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nConnection: close\r\n\r\n{\"code\":\"busy\"}",
+        );
+        let ReportError::Refused {
+            status, retry_after, ..
+        } = server.next().unwrap_err()
+        else {
+            panic!("it was refused");
+        };
+        assert_eq!((status, retry_after), (503, Some(Duration::from_secs(7))));
+    }
+
+    #[test]
     fn answers_without_json_are_told_apart() {
         assert_eq!(
-            refusal(502, b"<html>"),
+            refusal(502, b"<html>", None),
             ReportError::Refused {
                 status: 502,
                 code: String::new(),
-                detail: "it gave no reason".to_owned()
+                detail: "it gave no reason".to_owned(),
+                retry_after: None,
             }
         );
         assert!(matches!(answer(b"hello"), Err(ReportError::Malformed(_))));
