@@ -16,15 +16,15 @@ use tokio::{
     net::{TcpStream, UdpSocket},
 };
 
-use super::{Server, Site, SitePlan, TrialError, noise::Noise};
+use super::{Ledger, Server, Site, SitePlan, TrialError, noise::Noise};
 use crate::{Fault, Firmware, Machine, Outcome, clients::Relay};
 
 /// Sockets that the noise comes from.
 const SOCKETS: usize = 32;
 /// Datagrams sent between two rests.
 const BURST: u64 = 32;
-/// Noise before memory is measured the first time, as a share of all: pools and tables fill in that time.
-const WARM_UP: u64 = 5;
+/// How often memory is measured. Pools and tables fill in the time before the first.
+const MEASURES: u64 = 5;
 /// How long one HTTP connection waits for its answer.
 const HTTP_LIMIT: Duration = Duration::from_secs(2);
 
@@ -40,6 +40,18 @@ pub struct FloodPlan {
     /// The same seed is the same noise.
     pub seed: u64,
 }
+
+/// The server at one time.
+#[derive(Debug, Clone, Copy)]
+pub struct Measure {
+    /// Resident memory, bytes.
+    pub resident: u64,
+    /// Hosts in the ledger: noise that happens to be a boot client's message is a machine as good as any.
+    pub hosts: u64,
+}
+
+/// Memory that a machine known by a packet and its boot may take, bytes.
+const HOST_BYTES: u64 = 8 << 10;
 
 /// What became of it.
 #[derive(Debug, Clone, Default)]
@@ -58,10 +70,8 @@ pub struct Flood {
     pub slowest: Duration,
     /// Resident memory when ready, before the first datagram, bytes.
     pub at_start: u64,
-    /// Resident memory after a fifth of the noise, bytes.
-    pub before: u64,
-    /// Resident memory at the end, bytes.
-    pub after: u64,
+    /// After each fifth of the noise.
+    pub measures: Vec<Measure>,
     /// The most resident memory, bytes.
     pub peak: u64,
     /// Seconds of processor time the server used.
@@ -71,10 +81,19 @@ pub struct Flood {
 }
 
 impl Flood {
-    /// True when the good machine was always served, and memory grew by no more than a quarter and 32 MiB.
+    /// True when the good machine was always served, and memory grew by no more than the hosts that were made up and
+    /// 16 MiB.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.failures.is_empty() && self.boots > 0 && self.after <= self.before + self.before / 4 + (32 << 20)
+        self.failures.is_empty() && self.boots > 0 && self.is_steady()
+    }
+
+    fn is_steady(&self) -> bool {
+        let (Some(first), Some(last)) = (self.measures.first(), self.measures.last()) else {
+            return false;
+        };
+        let hosts = last.hosts.saturating_sub(first.hosts);
+        last.resident <= first.resident + hosts * HOST_BYTES + (16 << 20)
     }
 }
 
@@ -91,14 +110,11 @@ impl fmt::Display for Flood {
             self.took.as_secs_f64(),
             self.cpu.as_secs_f64()
         )?;
-        writeln!(
-            f,
-            "resident memory: {:.1} MiB when ready, {:.1} MiB after a fifth, {:.1} MiB at the end, at most {:.1} MiB",
-            mib(self.at_start),
-            mib(self.before),
-            mib(self.after),
-            mib(self.peak)
-        )?;
+        write!(f, "resident memory: {:.1} MiB when ready", mib(self.at_start))?;
+        for measure in &self.measures {
+            write!(f, ", {:.1} MiB with {} hosts", mib(measure.resident), measure.hosts)?;
+        }
+        writeln!(f, "; at most {:.1} MiB", mib(self.peak))?;
         write!(
             f,
             "the good machine booted {} times, {} failed, the slowest took {:.2} s",
@@ -123,6 +139,7 @@ pub async fn run(binary: &Path, plan: FloodPlan) -> Result<Flood, TrialError> {
         ..SitePlan::default()
     })?;
     let mut server = Server::start(binary, &site).await?;
+    let ledger = Ledger::set_up(&site, "a-password-for-one-trial").await?;
     let began = Instant::now();
     let mut flood = Flood {
         at_start: server.usage().resident,
@@ -132,11 +149,18 @@ pub async fn run(binary: &Path, plan: FloodPlan) -> Result<Flood, TrialError> {
     let stop = Arc::new(AtomicBool::new(false));
     let good = tokio::spawn(boot_on(Good::plug(&site)?, Arc::clone(&stop)));
     let http = tokio::spawn(malformed(site.boot(), plan.requests, plan.seed));
-    let warm_up = plan.datagrams / WARM_UP;
     let mut noise = Noise::new(plan.seed);
-    send(&site, &mut noise, warm_up, plan.rate).await?;
-    flood.before = server.usage().resident;
-    send(&site, &mut noise, plan.datagrams - warm_up, plan.rate).await?;
+    for fifth in 1..=MEASURES {
+        let (from, to) = (
+            plan.datagrams * (fifth - 1) / MEASURES,
+            plan.datagrams * fifth / MEASURES,
+        );
+        send(&site, &mut noise, to - from, plan.rate).await?;
+        flood.measures.push(Measure {
+            resident: server.usage().resident,
+            hosts: ledger.host_count().await?,
+        });
+    }
     // A request that hangs is ended by its own limit.
     let _ = http.await;
     stop.store(true, Ordering::Relaxed);
@@ -150,7 +174,7 @@ pub async fn run(binary: &Path, plan: FloodPlan) -> Result<Flood, TrialError> {
         .map(|socket| drops(socket.port()))
         .iter()
         .sum();
-    (flood.after, flood.peak, flood.cpu) = (usage.resident, usage.peak, usage.cpu);
+    (flood.peak, flood.cpu) = (usage.peak, usage.cpu);
     for boot in boots {
         flood.slowest = flood.slowest.max(boot.took);
         if boot.is_as_expected() {

@@ -75,6 +75,15 @@ impl Ledger {
         }
     }
 
+    /// Number of hosts in the ledger.
+    ///
+    /// # Errors
+    /// When the API does not answer as expected.
+    pub async fn host_count(&self) -> Result<u64, TrialError> {
+        let answer = self.get("/api/v1/hosts?limit=1").await?;
+        Ok(answer["total"].as_u64().unwrap_or_default())
+    }
+
     /// Every host of the ledger.
     ///
     /// # Errors
