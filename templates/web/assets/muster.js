@@ -33,6 +33,11 @@
     return element.outerHTML.replace(/(<time\b[^>]*?)(?: title="[^"]*")?([^>]*>)[^<]*/g, "$1$2").replace(/ class="fresh"/g, "");
   }
 
+  // What is put into the page here is made alive as what came with it: searches and filters ask for their part only.
+  function enliven(element) {
+    if (window.htmx) window.htmx.process(element);
+  }
+
   function renewRows(old, fresh) {
     var known = new Map();
     Array.from(old.children).forEach(function (row) { known.set(row.id, row); });
@@ -46,6 +51,7 @@
         if (before) before.replaceWith(now);
       }
       if (old.children[index] !== now) old.insertBefore(now, old.children[index] || null);
+      if (now === row) enliven(row);
     });
     known.forEach(function (row) { row.remove(); });
   }
@@ -56,7 +62,10 @@
       var fresh = part.id && page.getElementById(part.id);
       if (!fresh) return;
       if (part.hasAttribute("data-live-rows")) renewRows(part, fresh);
-      else if (says(part) !== says(fresh) && !part.contains(document.activeElement)) part.replaceWith(fresh);
+      else if (says(part) !== says(fresh) && !part.contains(document.activeElement)) {
+        part.replaceWith(fresh);
+        enliven(fresh);
+      }
     });
     showTimes(document);
     drawCharts();
@@ -193,6 +202,10 @@
     }
   });
   document.addEventListener("htmx:afterSettle", function () { showTimes(document); });
+  // In a row that is wider than the screen, where one is stays in sight.
+  document.querySelectorAll(".tabs [aria-current], .pills [aria-current]").forEach(function (current) {
+    current.scrollIntoView({ block: "nearest", inline: "nearest" });
+  });
   showTimes(document);
   drawCharts();
   setInterval(function () { showTimes(document); }, 10000);
