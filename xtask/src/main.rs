@@ -77,7 +77,10 @@ fn main() -> anyhow::Result<()> {
         Command::BenchDhcp(options) => bench_dhcp::run(&repository(), &options),
         Command::Layers => layers::run(&repository()),
         Command::Test(options) => test::run(&repository(), &options),
-        Command::Setup => setup::ensure_packages(setup::LAB),
+        Command::Setup => {
+            setup::ensure_packages(setup::LAB)?;
+            setup::ensure_packages(setup::BROWSER)
+        }
     }
 }
 

@@ -59,6 +59,12 @@ pub(crate) const LAB: &[Package] = &[
     Package::for_command("tcpdump", "tcpdump", "captures of what was said on the wire"),
 ];
 
+/// What the tests that open pages need.
+pub(crate) const BROWSER: &[Package] = &[
+    Package::for_command("chromium", "chromium", "the browser that opens the pages"),
+    Package::for_command("chromium-driver", "chromedriver", "drives the browser"),
+];
+
 /// How old apt's package lists may be before they are fetched again.
 const LISTS_FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -305,7 +311,8 @@ fn last_lines(output: &Output) -> String {
     lines[lines.len().saturating_sub(6)..].join(" | ")
 }
 
-fn is_present(package: &Package) -> bool {
+/// Whether the package, or the command it is needed for, is here.
+pub(crate) fn is_present(package: &Package) -> bool {
     package.command.is_some_and(on_path) || is_installed(package.name)
 }
 

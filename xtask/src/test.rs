@@ -23,12 +23,6 @@ const NEED: &[Package] = &[
     Package::for_command("cpio", "cpio", "reads the archives we write"),
 ];
 
-/// What the tests with machines and browsers need beside that.
-const NEED_E2E: &[Package] = &[
-    Package::for_command("chromium", "chromium", "the browser that opens the pages"),
-    Package::for_command("chromium-driver", "chromedriver", "drives the browser"),
-];
-
 /// Options of `cargo xtask test`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -47,8 +41,10 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     setup::ensure_packages(NEED)?;
     if with_machines {
         setup::ensure_packages(setup::LAB)?;
-        setup::ensure_packages(NEED_E2E)?;
+        setup::ensure_packages(setup::BROWSER)?;
     }
+    // A browser needs no root once it is there.
+    let with_browser = !options.quick && setup::BROWSER.iter().all(setup::is_present);
     step(repository, "format", cargo(&["fmt", "--all", "--check"]))?;
     layers::run(repository)?;
     let lints = [
@@ -66,13 +62,19 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     let mut tests = test_runner(&["--workspace"]);
     tests.env("MUSTER_TEST_POSTGRES", postgres.url());
     step(repository, "tests", tests)?;
+    if with_browser {
+        let pages = test_runner(&["--workspace", "--features", "e2e", "--test", "browser"]);
+        step(repository, "tests with a browser", pages)?;
+    } else if !options.quick {
+        println!("the tests with a browser were left out: `cargo xtask setup` installs it");
+    }
     if !with_machines {
         let why = if options.quick {
             "--quick was given"
         } else {
             "they need root"
         };
-        println!("the tests with machines and browsers were left out: {why}");
+        println!("the tests with machines were left out: {why}");
         return Ok(());
     }
     image::run(repository, &image::Options::default())?;

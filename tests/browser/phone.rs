@@ -1,0 +1,96 @@
+//! Pages on a phone: nothing sticks out to the side, in light and in dark, with nothing in the ledger and with much.
+
+use serde_json::json;
+
+use crate::{browser::Browser, set_up, site::Site};
+
+/// Width of a phone, CSS pixels.
+const WIDTH: u32 = 390;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_fit_a_phone() {
+    let site = Site::start().await;
+    let browser = Browser::start("phone").await;
+    browser.screen(WIDTH, 844).await;
+    set_up(&browser, &site).await;
+    let pages = ["/hosts", "/dhcp", "/account"];
+    looks_at(&browser, &site, "empty", &pages).await;
+
+    site.enter(10_000).await;
+    site.boot("none").await;
+    browser.open(&site.url(&format!("/hosts?q={}", Site::machine()))).await;
+    let host = browser
+        .value("document.querySelector('#rows a.title').getAttribute('href')")
+        .await;
+    let host = host.as_str().unwrap();
+    let tabs = ["overview", "hardware", "boots", "changes", "facts"].map(|tab| format!("{host}?tab={tab}"));
+    let mut pages: Vec<&str> = vec!["/hosts", "/hosts?page=150", "/dhcp"];
+    pages.extend(tabs.iter().map(String::as_str));
+    looks_at(&browser, &site, "full", &pages).await;
+    browser.open(&site.url("/hosts?page=150")).await;
+    let found = browser.value("document.getElementById('pager').innerText").await;
+    assert!(found.as_str().unwrap().contains("10,001"), "{found}");
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+
+    browser
+        .click("details.menu:has(form[action='/signout']) > summary")
+        .await;
+    browser.click("form[action='/signout'] button").await;
+    browser.until("the sign-in", "location.pathname === '/signin'").await;
+    looks_at(&browser, &site, "entry", &["/signin"]).await;
+    browser.close().await;
+    site.stop().await;
+}
+
+/// Opens each page in each theme and both languages.
+async fn looks_at(browser: &Browser, site: &Site, ledger: &str, pages: &[&str]) {
+    for (theme, language) in [("light", "en"), ("dark", "zh-CN"), ("light", "zh-CN"), ("dark", "en")] {
+        browser.open(&site.url(pages[0])).await;
+        browser.click("details.menu:has([data-theme-set]) > summary").await;
+        browser.click(&format!("[data-theme-set={theme}]")).await;
+        browser.click("details.menu:has(button[name=locale]) > summary").await;
+        browser.click(&format!("button[name=locale][value={language}]")).await;
+        let chosen = format!("document.documentElement.lang === '{language}'");
+        browser.until(language, &chosen).await;
+        for page in pages {
+            browser.open(&site.url(page)).await;
+            let shown = browser
+                .value("document.documentElement.getAttribute('data-bs-theme')")
+                .await;
+            assert_eq!(shown, theme, "{page}");
+            let name = page.rsplit(['/', '=']).next().unwrap_or_default();
+            let name = if page.contains("tab=") {
+                format!("host-{name}")
+            } else {
+                name.replace("hosts?page", "page")
+            };
+            browser.picture(&format!("{ledger}-{name}-{theme}-{language}")).await;
+            let sticks_out = browser.value(STICKS_OUT).await;
+            assert_eq!(sticks_out, json!([]), "{page} in {theme}, {language}");
+            let lost = browser.value(LOST).await;
+            assert_eq!(
+                lost,
+                json!([]),
+                "{page} in {theme}, {language}: where one is cannot be seen"
+            );
+            let width = browser.value("document.documentElement.scrollWidth").await;
+            assert_eq!(width, WIDTH, "{page} in {theme}, {language}");
+        }
+    }
+}
+
+/// Marks of where one is that are not wholly on the screen.
+const LOST: &str = r"Array.from(document.querySelectorAll('[aria-current]')).filter(function (element) {
+    var box = element.getBoundingClientRect();
+    return box.left < -0.5 || box.right > innerWidth + 0.5;
+}).map(function (element) { return element.outerHTML; })";
+
+/// Elements that end right of the screen, but for those in a box that scrolls by itself.
+const STICKS_OUT: &str = r"Array.from(document.querySelectorAll('body *')).filter(function (element) {
+    var box = element.getBoundingClientRect();
+    if (box.width === 0 || box.right <= innerWidth + 0.5) return false;
+    for (var around = element; around !== document.body; around = around.parentElement) {
+        if (getComputedStyle(around).overflowX !== 'visible') return false;
+    }
+    return true;
+}).map(function (element) { return element.outerHTML.slice(0, 120); })";
