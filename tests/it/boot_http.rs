@@ -259,8 +259,15 @@ async fn many_reports_at_once_are_none_lost_and_none_doubled() {
         running.spawn(async move {
             let token = rig.token(hardware::mac(index, 0)).await;
             let facts = facts(index);
-            let (first, second) = tokio::join!(rig.report(&token, &facts), rig.report(&token, &facts));
-            assert_eq!((first.status(), second.status()), (StatusCode::OK, StatusCode::OK));
+            // As machines do: where there is no room in time, they come again.
+            let report = async || loop {
+                let status = rig.report(&token, &facts).await.status();
+                if status != StatusCode::SERVICE_UNAVAILABLE {
+                    break status;
+                }
+            };
+            let (first, second) = tokio::join!(report(), report());
+            assert_eq!((first, second), (StatusCode::OK, StatusCode::OK));
         });
     }
     while let Some(done) = running.join_next().await {

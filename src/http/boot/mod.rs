@@ -60,7 +60,7 @@ impl Default for BootBounds {
     fn default() -> Self {
         Self {
             reports: 64,
-            turn: Duration::from_secs(2),
+            turn: Duration::from_secs(5),
         }
     }
 }
