@@ -5,6 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// Keys remembered at most; the ones whose last try is oldest go first.
 const MOST_KEYS: usize = 10_000;
 
+/// Tries that asked for the time in another order than they are counted in are no further apart.
+const SAME_TIME: TimeDelta = TimeDelta::seconds(5);
+
 /// How much is free, and what more costs.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -49,8 +52,13 @@ impl<K: Eq + Hash + Clone> Throttle<K> {
     #[must_use]
     pub fn wait(&self, key: &K, now: DateTime<Utc>) -> Option<Duration> {
         let tries = self.tries.get(key)?;
-        // The clock was set back: how long ago the last try was is not known, and nobody waits for a clock.
-        let since = (now - tries.last).to_std().ok()?;
+        let since = now - tries.last;
+        // The clock was set back: how long ago the last try was is not known, and nobody waits for a clock. Tries at the
+        // same time are seen in another order than they asked for the time.
+        if since < -SAME_TIME {
+            return None;
+        }
+        let since = since.to_std().unwrap_or_default();
         let count = tries.settled(&self.pace, now).count;
         let doublings = count.checked_sub(self.pace.free)?.min(16);
         let wait = self.pace.first_wait.saturating_mul(1 << doublings);

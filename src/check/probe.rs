@@ -17,8 +17,8 @@ use crate::ipam::Mode;
 
 const ABOUT: &str = "other_server";
 
-/// Servers answer at once or after a ping of a second.
-const WAIT: Duration = Duration::from_secs(2);
+/// Servers answer at once or after pings of some seconds: dnsmasq was seen to take three.
+const WAIT: Duration = Duration::from_secs(5);
 
 /// A flood of answers cannot keep us.
 const MOST_ANSWERS: usize = 64;

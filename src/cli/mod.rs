@@ -10,6 +10,7 @@ mod users;
 use std::{
     io::{self, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Parser, Subcommand};
@@ -24,6 +25,9 @@ use crate::{
 use hosts::HostsArgs;
 use settings::SettingsArgs;
 use users::{TokenCommand, UserCommand};
+
+/// How long reads from the disk may still take when everything else has ended.
+const LAST_READS: Duration = Duration::from_secs(1);
 
 /// The CMDB that boots your servers.
 #[derive(Debug, Parser)]
@@ -137,7 +141,11 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
                 config::LogFormat::Json => telemetry::Format::Json,
             };
             telemetry::start(&settings.log.filter.value.0, format)?;
-            runtime()?.block_on(app::serve(&settings))?;
+            let runtime = runtime()?;
+            let served = runtime.block_on(app::serve(&settings));
+            // A read from a disk that hangs does not keep the process.
+            runtime.shutdown_timeout(LAST_READS);
+            served?;
         }
         Command::Check { json, no_probe } => {
             let plan = app::plan(&config::load(&settings.sources())?);

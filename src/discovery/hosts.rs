@@ -20,6 +20,9 @@ const FORGET_STUB: TimeDelta = TimeDelta::days(30);
 /// When there is no room left, those are forgotten that were not heard of for this long.
 const FORGET_WHEN_FULL: TimeDelta = TimeDelta::hours(1);
 
+/// Hosts forgotten in one go: leases and reports are not kept waiting for long.
+const FORGOTTEN_AT_ONCE: usize = 256;
+
 /// Why a machine is not entered in the ledger.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::discovery) enum NotEntered {
@@ -101,6 +104,7 @@ impl View {
             .filter(|host| host.state == State::Discovered && host.name.is_none())
             .filter(|host| now - host.last_seen_at >= patience)
             .map(|host| host.id)
+            .take(FORGOTTEN_AT_ONCE)
             .collect()
     }
 

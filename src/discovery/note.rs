@@ -95,23 +95,14 @@ impl Discovery {
 
     /// Calls [`Self::sweep`] and looks at the folders of boot files until `stop`.
     pub async fn keep(self, stop: CancellationToken) {
-        let every = |period| {
-            let mut due = tokio::time::interval(period);
-            due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            due
-        };
-        let (mut sweep, mut look) = (every(SWEEP), every(LOOK));
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = sweep.tick() => self.sweep(),
-                _ = look.tick() => {
-                    let files = Arc::clone(self.files());
-                    // It cannot fail but by a panic, and then the next look is tried.
-                    let _ = tokio::task::spawn_blocking(move || files.look()).await;
-                }
-            }
-        }
+        let sweeping = repeat(SWEEP, &stop, || async { self.sweep() });
+        // A folder that hangs keeps nothing else from being done.
+        let looking = repeat(LOOK, &stop, || async {
+            let files = Arc::clone(self.files());
+            // It cannot fail but by a panic, and then the next look is tried.
+            let _ = tokio::task::spawn_blocking(move || files.look()).await;
+        });
+        tokio::join!(sweeping, looking);
     }
 
     pub(in crate::discovery) fn tell_verdicts(&self, writes: &[Write]) {
@@ -133,4 +124,17 @@ impl Discovery {
             .or_else(|| view.seen_at(address))
             .or_else(|| view.leases.holder(address))
     }
+}
+
+/// Does something every now and then until `stop`, which also ends what is being done.
+async fn repeat<F: Future<Output = ()>>(every: Duration, stop: &CancellationToken, work: impl Fn() -> F) {
+    let mut due = tokio::time::interval(every);
+    due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let work = async {
+        loop {
+            due.tick().await;
+            work().await;
+        }
+    };
+    stop.run_until_cancelled(work).await;
 }

@@ -108,6 +108,7 @@ impl Discovery {
             }
         };
         let (host, events) = (saved.host.clone(), saved.events.clone());
+        let kept_keys = saved.keys.clone();
         let macs: Vec<_> = saved.interfaces.iter().map(|interface| interface.mac).collect();
         let mut writes = Vec::with_capacity(2);
         if claim.is_new {
@@ -118,7 +119,7 @@ impl Discovery {
             self.view().unclaim(&claim);
             return Err(error.into());
         }
-        self.view().settle(&host, &macs, &claim.absorbed);
+        self.view().settle(&host, &macs, &claim.absorbed, kept_keys);
         for event in events {
             self.note_written(event);
         }
@@ -240,6 +241,8 @@ impl Discovery {
             .find(|set| set.source == Source::Netboot)
             .map(|set| &set.facts);
         merge::keep_unread(before, &mut facts);
+        // What was not read this time goes on being what the host is recognised by.
+        let keys = if facts.unread.is_empty() { keys } else { keys_of(&facts) };
         let told = merge::Told {
             host: id,
             source: Source::Netboot,
@@ -382,10 +385,11 @@ impl View {
     }
 
     /// What is on disk now: the host's row, its interfaces, and no more stubs of it.
-    fn settle(&mut self, host: &Host, macs: &[MacAddr], absorbed: &[HostId]) {
+    fn settle(&mut self, host: &Host, macs: &[MacAddr], absorbed: &[HostId], keys: Vec<Key>) {
         for stub in absorbed {
             self.remove_host(*stub);
         }
+        self.keys_mut().set(host.id, keys);
         // Verdict and name are others' to tell; they may have changed while the report was on its way.
         let kept = self.host(host.id).unwrap_or(host);
         let settled = Host {

@@ -29,6 +29,9 @@ const FORGET: TimeDelta = TimeDelta::hours(1);
 /// Boots kept in memory at once; a flood of invented machines pushes out boots, not the server.
 const MAX_RUNNING: usize = 32_768;
 
+/// Longest time between two sweeps that is taken for time that has passed.
+const CLOCK_SET: TimeDelta = TimeDelta::days(1);
+
 /// Interfaces learned from packets of hosts that are known by their UUID.
 const MAX_LEARNED: usize = 65_536;
 
@@ -71,6 +74,8 @@ pub struct View {
     pub(super) servers: HashMap<(Ipv4Addr, String), DhcpServerSeen>,
     /// Notices when the clock is set.
     pub(super) jumps: JumpWatch,
+    /// When [`Self::forget`] was called last.
+    swept_at: Option<DateTime<Utc>>,
     /// Hosts in state `discovered`, to bound what packets alone can make.
     stubs: usize,
 }
@@ -318,9 +323,22 @@ impl View {
     pub(super) fn forget(&mut self, now: DateTime<Utc>) -> Vec<HostId> {
         self.tokens.forget(now);
         self.running.retain(|_, running| now - running.session.last_at < FORGET);
+        self.follow_clock(now);
         let stale = self.stale_stubs(now);
         self.remove_hosts(&stale);
         stale
+    }
+
+    /// A clock that was set makes nobody stale: sweeps come every few seconds, so what lies between two of them beyond a
+    /// day is no time that has passed.
+    fn follow_clock(&mut self, now: DateTime<Utc>) {
+        let before = self.swept_at.replace(now);
+        let Some(by) = before.map(|before| now - before).filter(|by| *by > CLOCK_SET) else {
+            return;
+        };
+        for host in self.hosts.values_mut().filter(|host| host.state == State::Discovered) {
+            host.last_seen_at = host.last_seen_at.checked_add_signed(by).unwrap_or(now);
+        }
     }
 
     /// Every host.

@@ -109,7 +109,7 @@ async fn run(
         if now > told {
             tracing::warn!(
                 writes = now - told,
-                "events are missing from the transcripts: more happened than could be written"
+                "more happened than could be written: what nobody waited for, such as lines of transcripts, is missing"
             );
             told = now;
         }

@@ -45,6 +45,26 @@ impl Outcome {
             leases_changed: false,
         }
     }
+
+    /// The host that was to be entered was not: what happened is told of the one that is known instead, if any.
+    pub(super) fn belongs_to(&mut self, host: Option<HostId>) {
+        self.events.retain(|event| event.kind != EventKind::HostCreated);
+        for event in &mut self.events {
+            event.host = host;
+        }
+        self.writes.retain_mut(|write| match (write, host) {
+            (Write::Event(event), _) => {
+                event.host = host;
+                event.kind != EventKind::HostCreated
+            }
+            (Write::HostSeen { host: of, .. } | Write::BootVerdict { host: of, .. }, Some(host)) => {
+                *of = host;
+                true
+            }
+            (Write::HostSeen { .. } | Write::BootVerdict { .. }, None) => false,
+            _ => true,
+        });
+    }
 }
 
 pub(super) struct Case<'a> {

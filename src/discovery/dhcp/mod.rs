@@ -36,10 +36,13 @@ impl Discovery {
         let mut outcome = self.consider(packet, arrival)?;
         if let Some((host, created)) = outcome.entered.take()
             && let Err(error) = self.writer().commit(vec![created]).await
-            && let Err(error) = self.not_entered(host, outcome.mac, error).await
         {
-            // Not on disk, not in memory: its next packet tries again.
-            tracing::warn!(%error, mac = %outcome.mac, "a new host could not be entered");
+            let known = self.not_entered(host, outcome.mac, error).await;
+            if let Err(error) = &known {
+                // Not on disk, not in memory: its next packet tries again.
+                tracing::warn!(%error, mac = %outcome.mac, "a new host could not be entered");
+            }
+            outcome.belongs_to(known.ok());
         }
         self.tell_verdicts(&outcome.writes);
         let writes = std::mem::take(&mut outcome.writes);

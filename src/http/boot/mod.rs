@@ -19,7 +19,10 @@ use axum::{
     routing::{get, post},
 };
 
-use super::deadline::{LONGEST_REQUEST, in_time};
+use super::{
+    crowd::Crowd,
+    deadline::{LONGEST_REQUEST, in_time},
+};
 use crate::{
     auth::{ClientAddress, Pace, SecretHash, Throttle},
     discovery::Discovery,
@@ -47,10 +50,14 @@ const PROGRESS: Pace = Pace {
     longest_wait: Duration::from_secs(1),
 };
 
+/// Reports of one boot at once: the one that is on its way, and one that was given up but is not over yet.
+const REPORTS_OF_ONE_BOOT: usize = 2;
+
 /// How many reports are taken in at once.
 #[derive(Debug, Clone, Copy)]
 pub struct BootBounds {
-    /// Facts being received, read and saved at once. Each may hold some tens of megabytes for a moment.
+    /// Facts being received, read and saved at once, three quarters of them of one client address. Each may hold some tens of
+    /// megabytes for a moment.
     pub reports: usize,
     /// How long a report waits for its turn before the machine is told to come again.
     pub turn: Duration,
@@ -71,6 +78,8 @@ pub(crate) struct BootState {
     discovery: Discovery,
     bounds: BootBounds,
     turns: Arc<Semaphore>,
+    /// Reports being received, by client and by token.
+    reporting: (Crowd<ClientAddress>, Crowd<SecretHash>),
     wrong_tokens: Arc<Mutex<Throttle<ClientAddress>>>,
     progress: Arc<Mutex<Throttle<SecretHash>>>,
 }
@@ -81,6 +90,10 @@ pub fn boot_router(discovery: Discovery, bounds: BootBounds) -> Router {
         discovery,
         bounds,
         turns: Arc::new(Semaphore::new(bounds.reports)),
+        reporting: (
+            Crowd::new((bounds.reports * 3).div_ceil(4), usize::MAX),
+            Crowd::new(REPORTS_OF_ONE_BOOT, usize::MAX),
+        ),
         wrong_tokens: Arc::new(Mutex::new(Throttle::new(WRONG_TOKENS))),
         progress: Arc::new(Mutex::new(Throttle::new(PROGRESS))),
     };

@@ -2,6 +2,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{
@@ -20,10 +21,13 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{BootState, MAX_FACTS_BYTES, MAX_PROGRESS_BYTES, lock};
 use crate::{
-    auth::{ClientAddress, Secret},
+    auth::{ClientAddress, Secret, SecretHash},
     discovery::{NextStep, ReportRefused},
-    http::Problem,
+    http::{Problem, crowd::Seat},
 };
+
+/// How often a report looks whether its client has room again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// When a machine that found no room comes again, seconds: each at another time.
 const COME_AGAIN: RangeInclusive<u64> = 2..=9;
@@ -62,22 +66,60 @@ impl FromRequestParts<BootState> for Admitted {
 /// have their documents in memory at the same time.
 pub(super) struct Turn {
     _place: OwnedSemaphorePermit,
+    _seats: (Seat<ClientAddress>, Seat<SecretHash>),
 }
 
-impl FromRequestParts<BootState> for Turn {
-    type Rejection = Problem;
-
-    async fn from_request_parts(_parts: &mut Parts, state: &BootState) -> Result<Self, Problem> {
-        let turn = Arc::clone(&state.turns).acquire_owned();
-        match tokio::time::timeout(state.bounds.turn, turn).await {
-            Ok(Ok(place)) => Ok(Self { _place: place }),
-            Ok(Err(_)) | Err(_) => Err(Problem::new(
+impl Turn {
+    /// Waits for room. One client, or one boot, cannot take what is all machines'.
+    async fn of(state: &BootState, admitted: &Admitted) -> Result<Self, Problem> {
+        let busy = || {
+            Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
                 "many machines are reporting; this one comes again by itself",
             )
-            .retry_after(rand::random_range(COME_AGAIN))),
+            .retry_after(rand::random_range(COME_AGAIN))
+        };
+        let (clients, boots) = &state.reporting;
+        let address = ClientAddress::of(admitted.client);
+        let seat = async {
+            loop {
+                match clients.enter(address) {
+                    Ok(seat) => break seat,
+                    Err(_full) => tokio::time::sleep(LOOK_AGAIN).await,
+                }
+            }
+        };
+        let client = tokio::time::timeout(state.bounds.turn, seat)
+            .await
+            .map_err(|_| busy())?;
+        let boot = boots
+            .enter(Secret::chosen(admitted.token.clone()).hash())
+            .map_err(|_| busy())?;
+        let turn = Arc::clone(&state.turns).acquire_owned();
+        match tokio::time::timeout(state.bounds.turn, turn).await {
+            Ok(Ok(place)) => Ok(Self {
+                _place: place,
+                _seats: (client, boot),
+            }),
+            Ok(Err(_)) | Err(_) => Err(busy()),
         }
+    }
+}
+
+/// A machine with a right to report, and room for its report.
+pub(super) struct Reporting {
+    admitted: Admitted,
+    turn: Turn,
+}
+
+impl FromRequestParts<BootState> for Reporting {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &BootState) -> Result<Self, Problem> {
+        let admitted = Admitted::from_request_parts(parts, state).await?;
+        let turn = Turn::of(state, &admitted).await?;
+        Ok(Self { admitted, turn })
     }
 }
 
@@ -104,8 +146,10 @@ impl From<NextStep> for NextAnswer {
 /// Facts of the boot that the token was made for; answered after they are committed.
 pub(super) async fn facts(
     State(state): State<BootState>,
-    Admitted { token, client }: Admitted,
-    turn: Turn,
+    Reporting {
+        admitted: Admitted { token, client },
+        turn,
+    }: Reporting,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<NextAnswer>, Problem> {
     let body = body.map_err(|rejection| {

@@ -8,17 +8,26 @@ use super::parts::disk_key;
 /// [`Facts::unread`] goes on saying what was not read, so nobody takes the old value for a new one.
 pub fn keep_unread(before: Option<&Facts>, facts: &mut Facts) {
     let Some(before) = before else { return };
+    keep_neighbours(before, facts);
     let unread: Vec<String> = facts.unread.iter().map(|unread| unread.what.clone()).collect();
     for what in &unread {
         match what.split_once('.').unwrap_or((what, "")) {
             ("smbios", _) => keep_smbios(before, facts),
+            ("cpu", "") => {
+                keep_list(&before.cpu.packages, &mut facts.cpu.packages);
+                keep(&before.cpu.architecture, &mut facts.cpu.architecture);
+                keep(&before.cpu.model, &mut facts.cpu.model);
+            }
+            ("virtualization", _) => keep(&before.virtualization, &mut facts.virtualization),
+            ("os", _) => keep(&before.os, &mut facts.os),
+            ("machine_id", _) => keep(&before.machine_id, &mut facts.machine_id),
             ("memory", "" | "dimms") => keep_list(&before.memory.dimms, &mut facts.memory.dimms),
-            ("cpu", "" | "packages") => keep_list(&before.cpu.packages, &mut facts.cpu.packages),
+            ("cpu", "packages") => keep_list(&before.cpu.packages, &mut facts.cpu.packages),
             ("pci", "") => {
                 keep_list(&before.pci, &mut facts.pci);
                 keep_list(&before.gpus, &mut facts.gpus);
             }
-            ("bmc", "") if facts.bmc.is_none() => facts.bmc.clone_from(&before.bmc),
+            ("bmc", "") => keep(&before.bmc, &mut facts.bmc),
             ("disks", "") => keep_list(&before.disks, &mut facts.disks),
             ("disks", name) => keep_disk(before, facts, name),
             ("nics", "") => keep_list(&before.nics, &mut facts.nics),
@@ -32,14 +41,30 @@ fn keep_smbios(before: &Facts, facts: &mut Facts) {
     if facts.system == muster_facts::System::default() {
         facts.system = before.system.clone();
     }
-    if facts.board.is_none() {
-        facts.board.clone_from(&before.board);
-    }
-    if facts.chassis.is_none() {
-        facts.chassis.clone_from(&before.chassis);
-    }
+    keep(&before.board, &mut facts.board);
+    keep(&before.chassis, &mut facts.chassis);
+    keep(&before.bios, &mut facts.bios);
     keep_list(&before.memory.dimms, &mut facts.memory.dimms);
     keep_list(&before.cpu.packages, &mut facts.cpu.packages);
+}
+
+/// Switches speak every half minute, and the first report of a boot does not wait for them: a neighbour stays until
+/// another is heard or the cable is out.
+fn keep_neighbours(before: &Facts, facts: &mut Facts) {
+    for nic in &mut facts.nics {
+        if nic.lldp.is_some() || nic.link == Some(false) || nic.mac.is_none() {
+            continue;
+        }
+        if let Some(known) = before.nics.iter().find(|known| known.mac == nic.mac) {
+            nic.lldp.clone_from(&known.lldp);
+        }
+    }
+}
+
+fn keep<T: Clone>(before: &Option<T>, now: &mut Option<T>) {
+    if now.is_none() {
+        now.clone_from(before);
+    }
 }
 
 fn keep_list<T: Clone>(before: &[T], now: &mut Vec<T>) {

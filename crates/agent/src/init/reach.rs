@@ -12,7 +12,7 @@ pub(super) enum Reached {
     Unknown,
     /// It has answered.
     Yes,
-    /// It has not answered since this attempt began.
+    /// An attempt failed at this time, and none has succeeded since.
     No(Instant),
 }
 
@@ -33,13 +33,13 @@ impl Reach {
         self.lock().reached = Reached::Yes;
     }
 
-    /// An attempt that began at `started` found no server. It counts only when it began by the address that is used
-    /// now.
-    pub(super) fn failed(&self, started: Instant) {
+    /// An attempt that began at `started` found no server, as is known at `now`. It counts only when it began by the
+    /// address that is used now.
+    pub(super) fn failed(&self, started: Instant, now: Instant) {
         let mut inner = self.lock();
         let counts = inner.moved.is_none_or(|moved| started >= moved);
         if counts && !matches!(inner.reached, Reached::No(_)) {
-            inner.reached = Reached::No(started);
+            inner.reached = Reached::No(now);
         }
     }
 
@@ -74,22 +74,26 @@ mod tests {
     fn silence_counts_from_the_first_failure_and_ends_with_an_answer() {
         let (reach, start) = (Reach::default(), Instant::now());
         assert_eq!(reach.now(), Reached::Unknown);
-        reach.failed(start);
-        reach.failed(start + SECOND);
-        assert_eq!(reach.now(), Reached::No(start));
+        reach.failed(start, start + SECOND);
+        reach.failed(start + SECOND, start + SECOND * 2);
+        assert_eq!(
+            reach.now(),
+            Reached::No(start + SECOND),
+            "one slow attempt is not long silence"
+        );
         reach.answered();
         assert_eq!(reach.now(), Reached::Yes);
-        reach.failed(start + SECOND * 2);
-        assert_eq!(reach.now(), Reached::No(start + SECOND * 2));
+        reach.failed(start + SECOND * 2, start + SECOND * 3);
+        assert_eq!(reach.now(), Reached::No(start + SECOND * 3));
     }
 
     #[test]
     fn an_attempt_by_the_old_address_says_nothing_of_the_new_one() {
         let (reach, start) = (Reach::default(), Instant::now());
         reach.moved(start + SECOND);
-        reach.failed(start);
+        reach.failed(start, start + SECOND);
         assert_eq!(reach.now(), Reached::Unknown);
-        reach.failed(start + SECOND);
+        reach.failed(start + SECOND, start + SECOND);
         assert_eq!(reach.now(), Reached::No(start + SECOND));
     }
 }

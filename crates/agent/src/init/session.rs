@@ -83,6 +83,8 @@ impl Patience {
             ReportError::Refused { status, detail, .. }
                 if (400..500).contains(status) && ![408, 425, 429].contains(status) =>
             {
+                // The token was good.
+                self.refused_since = None;
                 (
                     Trouble::FactsRefused {
                         detail: format!("{detail} (status {status})"),
@@ -111,7 +113,6 @@ impl Patience {
             }
         };
         self.failures = self.failures.saturating_add(1);
-        self.refused_since = None;
         Setback {
             trouble,
             pause,
@@ -223,7 +224,7 @@ impl<'a> Session<'a> {
                 return Err(End::Reboot);
             }
             if matches!(error, ReportError::Unreachable(_)) {
-                self.reach.failed(started);
+                self.reach.failed(started, Instant::now());
             } else {
                 self.reach.answered();
                 // Where the server can be reached at all, its transcript tells the same; a server without room is told

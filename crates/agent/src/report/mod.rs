@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 /// The longest answer that is read, bytes; a server says a few hundred.
 const LONGEST_ANSWER: u64 = 64 * 1024;
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Longer than the server takes to say that it has no time (30 s), so that its words arrive.
+const TIMEOUT: Duration = Duration::from_secs(90);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the server wants this machine to do.
