@@ -179,6 +179,21 @@ fn vendor_classes_are_parsed() {
     assert_eq!(VendorClass::parse(b"\xff"), VendorClass::Other);
 }
 
+/// Found by the fuzzer: 64 bytes of name with a control character were read, written as option 66, and refused there.
+#[test]
+fn a_server_name_with_control_characters_is_refused_as_in_its_option() {
+    let mut bytes = with_options(&[53, 1, 1, 255]);
+    bytes[44..108].fill(b'n');
+    bytes[50] = 1;
+    let message = decode(&bytes).unwrap();
+    assert_eq!(message.sname, "");
+    assert_eq!(
+        message.faults,
+        [fault(0, "server name or boot file field has control characters")]
+    );
+    assert_eq!(decode(&encode(&message)).unwrap().faults, []);
+}
+
 #[test]
 fn a_uuid_of_zeros_or_of_another_kind_is_none() {
     let uuid = Uuid::parse_str("4c4c4544-0077-4410-8077-b4c04f775331").unwrap();

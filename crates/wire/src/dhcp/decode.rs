@@ -180,11 +180,17 @@ impl Found {
 fn fixed_text(field: &[u8], message: &mut Message) -> String {
     let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
     let text = field.get(..end).unwrap_or_default();
-    if let Ok(text) = std::str::from_utf8(text) {
-        text.to_owned()
-    } else {
-        message.fault(0, "server name or boot file field is not UTF-8 text");
-        String::new()
+    match std::str::from_utf8(text) {
+        // As in options 66 and 67, into which it would be written when it does not fit here.
+        Ok(text) if !text.contains(char::is_control) => text.to_owned(),
+        Ok(_) => {
+            message.fault(0, "server name or boot file field has control characters");
+            String::new()
+        }
+        Err(_) => {
+            message.fault(0, "server name or boot file field is not UTF-8 text");
+            String::new()
+        }
     }
 }
 
