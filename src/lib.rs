@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod discovery;
 pub mod http;
+pub mod install;
 pub mod inventory;
 pub mod ipam;
 pub mod net;
