@@ -16,6 +16,7 @@ pub mod install;
 pub mod inventory;
 pub mod ipam;
 pub mod net;
+pub mod provision;
 pub mod render;
 pub mod store;
 pub mod telemetry;

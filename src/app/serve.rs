@@ -22,13 +22,14 @@ use crate::{
     discovery::{ArrivalPort, Discovery},
     http::{
         HttpBounds, PageSetup, PageState,
-        boot::{BootBounds, boot_router},
+        boot::{BootBounds, boot_router, install_router},
         page_router, serve_http,
     },
     net::{
         dhcp::{DhcpListener, DhcpPorts, run_dhcp},
         tftp::{TftpBounds, run_tftp},
     },
+    provision::install::{GivenPlans, Installs},
     store::Store,
 };
 
@@ -37,6 +38,9 @@ const SETUP_TOKEN: &str = "MUSTER_SETUP_TOKEN";
 
 /// How long requests that are being answered may take once we stop.
 const DRAIN: Duration = Duration::from_secs(3);
+
+/// How often installations are looked at that nothing is heard of.
+const LOOK_AFTER_INSTALLS: Duration = Duration::from_secs(60);
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
@@ -65,11 +69,15 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         .await
         .map_err(AppError::View)?;
 
+    let installs = Installs::open(&discovery, Arc::new(GivenPlans::default()))
+        .await
+        .map_err(AppError::View)?;
+
     let mut parts = Parts::default();
     parts.start_dhcp(settings, &discovery)?;
     parts.start_tftp(settings, &discovery)?;
     let bounds = plain::http_bounds(settings, open_files);
-    let page = parts.start_http(settings, &discovery, auth, &bounds).await?;
+    let page = parts.start_http(settings, &discovery, &installs, auth, &bounds).await?;
     parts.spawn("housekeeping", {
         let kept = run_housekeeping(store.clone(), parts.stop.clone());
         async move {
@@ -91,6 +99,18 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         let kept = discovery.keep(parts.stop.clone());
         async move {
             kept.await;
+            Ok(())
+        }
+    });
+
+    parts.spawn("the look after installations", {
+        let (installs, stop) = (installs.clone(), parts.stop.clone());
+        async move {
+            let mut due = tokio::time::interval(LOOK_AFTER_INSTALLS);
+            due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(due.tick()).await.is_some() {
+                installs.look().await;
+            }
             Ok(())
         }
     });
@@ -183,10 +203,11 @@ impl Parts {
         &mut self,
         settings: &Settings,
         discovery: &Discovery,
+        installs: &Installs,
         auth: Auth,
         bounds: &HttpBounds,
     ) -> Result<SocketAddr, AppError> {
-        let boot = boot_router(discovery.clone(), BootBounds::default());
+        let boot = boot_router(discovery.clone(), BootBounds::default()).merge(install_router(installs.clone()));
         let mut page = page_router(PageState::new(PageSetup {
             discovery: discovery.clone(),
             auth,

@@ -215,16 +215,32 @@ mod tests {
             (
                 Family::RedHat,
                 9,
-                &["inst.ks=http://10.77.0.1/boot/answer/TOKEN", "inst.ks.sendmac", "inst.repo="][..],
+                &[
+                    "inst.ks=http://10.77.0.1/boot/answer/TOKEN",
+                    "inst.ks.sendmac",
+                    "inst.repo=",
+                ][..],
             ),
             (Family::RedHat, 6, &["ks=http://", "kssendmac", "repo="]),
             (
                 Family::Debian,
                 13,
-                &["auto-install/enable=true", "hostname=web1 domain=lab url=http://", "suite=trixie"],
+                &[
+                    "auto-install/enable=true",
+                    "hostname=web1 domain=lab url=http://",
+                    "suite=trixie",
+                ],
             ),
-            (Family::Ubuntu, 24, &["autoinstall", "ds=nocloud;s=http://10.77.0.1/boot/answer/TOKEN/"]),
-            (Family::Suse, 15, &["autoyast=http://", "install=http://", "netdevice=52:54:00:77:00:01"]),
+            (
+                Family::Ubuntu,
+                24,
+                &["autoinstall", "ds=nocloud;s=http://10.77.0.1/boot/answer/TOKEN/"],
+            ),
+            (
+                Family::Suse,
+                15,
+                &["autoyast=http://", "install=http://", "netdevice=52:54:00:77:00:01"],
+            ),
         ] {
             let line = line(family, major, &[]);
             for word in words {

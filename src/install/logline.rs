@@ -136,14 +136,42 @@ mod tests {
     fn lines_of_each_family() {
         let count = |done, all| Some(Packages { done, all: Some(all) });
         for (program, message, expected) in [
-            ("main-menu[215]", "INFO: Menu item 'partman-base' selected", Some((Stage::Disks, None))),
-            ("main-menu", "INFO: Menu item 'netcfg' selected", Some((Stage::Installer, None))),
-            ("debootstrap", "Unpacking base system (12/98)", Some((Stage::Packages, count(12, 98)))),
+            (
+                "main-menu[215]",
+                "INFO: Menu item 'partman-base' selected",
+                Some((Stage::Disks, None)),
+            ),
+            (
+                "main-menu",
+                "INFO: Menu item 'netcfg' selected",
+                Some((Stage::Installer, None)),
+            ),
+            (
+                "debootstrap",
+                "Unpacking base system (12/98)",
+                Some((Stage::Packages, count(12, 98))),
+            ),
             ("in-target", "Setting up openssh-server", Some((Stage::Packages, None))),
-            ("grub-installer", "info: Installing grub on '/dev/sda'", Some((Stage::Post, None))),
-            ("packaging", "Installed: bash-5.1 (3/341)", Some((Stage::Packages, count(3, 341)))),
-            ("curtin_event", "start: cmd-install/stage-partitioning", Some((Stage::Disks, None))),
-            ("YaST2", "Installing package vim (7 of 512)", Some((Stage::Packages, count(7, 512)))),
+            (
+                "grub-installer",
+                "info: Installing grub on '/dev/sda'",
+                Some((Stage::Post, None)),
+            ),
+            (
+                "packaging",
+                "Installed: bash-5.1 (3/341)",
+                Some((Stage::Packages, count(3, 341))),
+            ),
+            (
+                "curtin_event",
+                "start: cmd-install/stage-partitioning",
+                Some((Stage::Disks, None)),
+            ),
+            (
+                "YaST2",
+                "Installing package vim (7 of 512)",
+                Some((Stage::Packages, count(7, 512))),
+            ),
             ("kernel", "sda: sda1 sda2", None),
             ("sshd", "Accepted publickey", None),
         ] {
@@ -160,7 +188,11 @@ mod tests {
             ("debootstrap", "E: Couldn't download packages: base-files"),
             ("anaconda", "Traceback (most recent call last):"),
         ] {
-            assert_eq!(meaning(&LogLine { program, message }), Some(LogMeaning::Failed), "{message}");
+            assert_eq!(
+                meaning(&LogLine { program, message }),
+                Some(LogMeaning::Failed),
+                "{message}"
+            );
         }
     }
 

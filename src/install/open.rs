@@ -133,7 +133,10 @@ impl OpenInstalls {
         if let Some(before) = before.filter(|before| Some(*before) != hashes) {
             self.retire(before, host);
         }
-        for hash in hashes.into_iter().flat_map(|hashes| [hashes.answer, hashes.stage, hashes.enrol]) {
+        for hash in hashes
+            .into_iter()
+            .flat_map(|hashes| [hashes.answer, hashes.stage, hashes.enrol])
+        {
             self.by_hash.insert(hash, host);
         }
     }

@@ -30,7 +30,12 @@ pub fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> Str
 pub fn redact_line(line: &str) -> String {
     let mut line = line.to_owned();
     for marker in TOKEN_PATHS {
-        line = hide_after(&line, marker, |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'), 8);
+        line = hide_after(
+            &line,
+            marker,
+            |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'),
+            8,
+        );
     }
     for prefix in HASHES {
         line = hide_hash(&line, prefix);
@@ -119,7 +124,9 @@ mod tests {
 
     #[test]
     fn a_kernel_s_own_command_line_shows_no_token() {
-        let line = redact_line("Command line: inst.ks=http://10.0.0.1/boot/answer/AAAABBBBCCCC_-DD quiet muster.token=AAAABBBBCC");
+        let line = redact_line(
+            "Command line: inst.ks=http://10.0.0.1/boot/answer/AAAABBBBCCCC_-DD quiet muster.token=AAAABBBBCC",
+        );
         assert_eq!(
             line,
             "Command line: inst.ks=http://10.0.0.1/boot/answer/*** quiet muster.token=***"

@@ -115,7 +115,15 @@ mod tests {
 
     #[test]
     fn a_machine_cannot_say_that_it_is_verified() {
-        for word in ["agent_enrolled", "verified", "requested", "waiting_boot", "loader", "answer", ""] {
+        for word in [
+            "agent_enrolled",
+            "verified",
+            "requested",
+            "waiting_boot",
+            "loader",
+            "answer",
+            "",
+        ] {
             assert_eq!(Stage::told_as(word), None, "{word}");
         }
         assert_eq!(Stage::told_as("first_boot"), Some(Stage::FirstBoot));

@@ -42,13 +42,21 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ("boot", "inventory", "a boot names the host it belongs to"),
     ("ipam", "inventory", "shares the error for an unknown word"),
     ("install", "inventory", "an installation names the host it installs"),
-    ("boot", "install", "what a machine boots follows from how far its installation is"),
+    (
+        "boot",
+        "install",
+        "what a machine boots follows from how far its installation is",
+    ),
     (
         "provision",
         "discovery",
         "an installation moves by what its machine asks and reports",
     ),
-    ("provision", "render", "the script and the answer file of an installation are rendered"),
+    (
+        "provision",
+        "render",
+        "the script and the answer file of an installation are rendered",
+    ),
     ("provision", "auth", "who starts an installation is a caller"),
 ];
 

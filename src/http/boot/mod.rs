@@ -4,8 +4,11 @@
 //! token of that boot.
 
 mod content;
+mod install;
 mod report;
 mod script;
+
+pub use install::install_router;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
