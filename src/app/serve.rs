@@ -22,14 +22,18 @@ use crate::{
     discovery::{ArrivalPort, Discovery},
     http::{
         HttpBounds, PageSetup, PageState,
-        boot::{BootBounds, boot_router, install_router},
+        boot::{BootBounds, boot_router, install_router, tree_router},
         page_router, serve_http,
     },
     net::{
         dhcp::{DhcpListener, DhcpPorts, run_dhcp},
+        syslog::run_syslog,
         tftp::{TftpBounds, run_tftp},
     },
-    provision::install::{GivenPlans, Installs},
+    provision::{
+        install::{GivenPlans, Installs},
+        trees::Trees,
+    },
     store::Store,
 };
 
@@ -69,9 +73,13 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         .await
         .map_err(AppError::View)?;
 
-    let installs = Installs::open(&discovery, Arc::new(GivenPlans::default()))
-        .await
-        .map_err(AppError::View)?;
+    let installs = Installs::open(
+        &discovery,
+        Arc::new(GivenPlans::default()),
+        settings.syslog.enabled.value.then_some(settings.syslog.port.value.0),
+    )
+    .await
+    .map_err(AppError::View)?;
 
     let mut parts = Parts::default();
     parts.start_dhcp(settings, &discovery)?;
@@ -103,6 +111,7 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         }
     });
 
+    parts.start_syslog(settings, &installs).await?;
     parts.spawn("the look after installations", {
         let (installs, stop) = (installs.clone(), parts.stop.clone());
         async move {
@@ -198,6 +207,18 @@ impl Parts {
         Ok(())
     }
 
+    async fn start_syslog(&mut self, settings: &Settings, installs: &Installs) -> Result<(), AppError> {
+        if !settings.syslog.enabled.value {
+            return Ok(());
+        }
+        let (udp, tcp) = listen::syslog(&settings.syslog.port).await?;
+        let taken = run_syslog(udp, tcp, installs.clone(), self.stop.clone());
+        self.spawn("the listener for installers' logs", async {
+            taken.await.map_err(Into::into)
+        });
+        Ok(())
+    }
+
     /// The page, its API and the boot routes, on one listener or on two. Gives the page's address.
     async fn start_http(
         &mut self,
@@ -207,10 +228,16 @@ impl Parts {
         auth: Auth,
         bounds: &HttpBounds,
     ) -> Result<SocketAddr, AppError> {
-        let boot = boot_router(discovery.clone(), BootBounds::default()).merge(install_router(installs.clone()));
+        let boot = boot_router(discovery.clone(), BootBounds::default())
+            .merge(install_router(installs.clone()))
+            .merge(tree_router(
+                Trees::new(settings.boot.tree_dir.value.clone()),
+                installs.clone(),
+            ));
         let mut page = page_router(PageState::new(PageSetup {
             discovery: discovery.clone(),
             auth,
+            installs: Some(installs.clone()),
             https: settings.http.https.value,
             proxies: settings.http.proxies.value.clone(),
         }));

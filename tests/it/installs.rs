@@ -67,7 +67,7 @@ impl Rig {
         let seconds = Arc::new(AtomicI64::new(1_800_000_000));
         let discovery = discovery(&store, &folder, &seconds).await;
         let plans = Arc::new(GivenPlans::default());
-        let installs = Installs::open(&discovery, plans.clone()).await.unwrap();
+        let installs = Installs::open(&discovery, plans.clone(), Some(514)).await.unwrap();
         let router = boot_router(discovery.clone(), BootBounds::default()).merge(install_router(installs.clone()));
         let mut rig = Self {
             store,
@@ -496,7 +496,7 @@ async fn a_server_that_starts_again_goes_on_with_what_runs() {
     let path = rig.answer_path().await;
     rig.store.drain().await.unwrap();
     let again = discovery(&rig.store, &rig._folder, &rig.seconds).await;
-    let installs = Installs::open(&again, rig.plans.clone()).await.unwrap();
+    let installs = Installs::open(&again, rig.plans.clone(), Some(514)).await.unwrap();
     let token = path.trim_start_matches("/boot/answer/");
     let text = installs.answer(token, OWN.parse().unwrap(), "10.77.0.1").await.unwrap();
     assert!(text.contains("rootpw"));

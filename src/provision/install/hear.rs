@@ -87,6 +87,33 @@ impl Installs {
         Ok(true)
     }
 
+    /// A machine fetches a file of an installation tree: with anything but the kernel and its initrd, its installer runs.
+    ///
+    /// # Errors
+    /// When the ledger fails.
+    pub async fn fetched(&self, client: IpAddr, file: &str) -> Result<(), StoreError> {
+        let name = file.rsplit('/').next().unwrap_or_default();
+        if ["vmlinuz", "linux", "initrd"]
+            .iter()
+            .any(|kernel| name.starts_with(kernel))
+        {
+            return Ok(());
+        }
+        let Some(host) = self.host_at(client) else {
+            return Ok(());
+        };
+        let open = self
+            .discovery()
+            .with_installs(|installs| installs.of(host).map(|open| (open.id, open.progress.stage)));
+        match open {
+            Some((id, Stage::Loader)) => {
+                let evidence = Evidence::new(Stage::Installer, format!("the installer fetches {file}"));
+                self.heard(host, id, &evidence, "boot").await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What a machine says of itself by its stage address: `word` is a stage, `failed`, or a word of its own for the log.
     pub(super) async fn told(
         &self,

@@ -40,6 +40,8 @@ struct Inner {
     discovery: Discovery,
     plans: Arc<dyn Plans>,
     limits: Limits,
+    /// Where installers send their log, when it is listened to.
+    syslog: Option<u16>,
     /// Changes of one installation one after the other, as it is read, changed and written.
     turns: [tokio::sync::Mutex<()>; 32],
 }
@@ -49,7 +51,7 @@ impl Installs {
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub async fn open(discovery: &Discovery, plans: Arc<dyn Plans>) -> Result<Self, StoreError> {
+    pub async fn open(discovery: &Discovery, plans: Arc<dyn Plans>, syslog: Option<u16>) -> Result<Self, StoreError> {
         let running = discovery.store().open_installs().await?;
         discovery.with_installs(|installs| {
             for install in &running {
@@ -61,6 +63,7 @@ impl Installs {
                 discovery: discovery.clone(),
                 plans,
                 limits: Limits,
+                syslog,
                 turns: Default::default(),
             }),
         };

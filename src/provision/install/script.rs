@@ -100,7 +100,7 @@ impl Installs {
             mac: asked.mac,
             hostname: plan.hostname.as_deref(),
             domain: plan.domain.as_deref(),
-            syslog: None,
+            syslog: self.inner.syslog.map(|port| (host_of(&asked.base), port)),
             options: &plan.kernel_options,
         });
         let initrds: Vec<String> = plan.initrds.iter().map(|place| at(place)).collect();
@@ -137,6 +137,15 @@ impl Installs {
         self.discovery()
             .script_base(asked_host)
             .unwrap_or_else(|| self.discovery().boot_base(Ipv4Addr::LOCALHOST))
+    }
+}
+
+/// The host of `http://host:port`.
+fn host_of(base: &str) -> &str {
+    let authority = base.split_once("://").map_or(base, |(_, rest)| rest);
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
     }
 }
 
