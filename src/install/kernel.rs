@@ -16,7 +16,7 @@ pub enum Family {
     Debian,
     /// Subiquity: autoinstall.
     Ubuntu,
-    /// YaST: `AutoYaST`.
+    /// `YaST`: `AutoYaST`.
     Suse,
 }
 

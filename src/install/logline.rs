@@ -1,6 +1,6 @@
 //! What a line of an installer's log means. The programs' names and phrases are those that the installers of each family
 //! write to syslog: d-i (main-menu, base-installer, apt-install), Anaconda (its modules and DNF), subiquity (curtin
-//! events) and YaST.
+//! events) and `YaST`.
 
 use super::{Packages, Stage};
 
