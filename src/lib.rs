@@ -1,7 +1,8 @@
 //! Muster: the CMDB that boots your servers.
 //!
 //! Rooms from top to bottom (`cargo xtask layers` keeps the arrows pointing down):
-//! `cli` · `app`, `config`, `telemetry` · `net`, `http` · `discovery`, `auth` · `store` · `inventory`, `ipam`, `boot`.
+//! `cli` · `app`, `config`, `telemetry` · `net`, `http` · `discovery`, `provision`, `auth` · `store` ·
+//! `inventory`, `ipam`, `boot`, `install`.
 //! `docs/ARCHITECTURE.md` walks through them.
 
 pub mod app;
@@ -12,9 +13,11 @@ pub mod cli;
 pub mod config;
 pub mod discovery;
 pub mod http;
+pub mod install;
 pub mod inventory;
 pub mod ipam;
 pub mod net;
+pub mod provision;
 pub mod render;
 pub mod store;
 pub mod telemetry;

@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
 };
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 
 use super::AppError;
 use crate::{
@@ -28,6 +28,18 @@ pub(super) fn tftp(port: &Sourced<Port>) -> Result<TftpListener, AppError> {
 
 pub(super) fn dhcp(setting: &'static str, port: &Sourced<Port>) -> Result<DhcpListener, AppError> {
     udp(setting, port, DhcpListener::bind)
+}
+
+/// Both sockets of the installers' log.
+pub(super) async fn syslog(port: &Sourced<Port>) -> Result<(UdpSocket, TcpListener), AppError> {
+    let address = Sourced {
+        value: SocketAddr::from((Ipv4Addr::UNSPECIFIED, port.value.0)),
+        origin: port.origin.clone(),
+    };
+    let udp = UdpSocket::bind(address.value)
+        .await
+        .map_err(|source| refused("syslog.port", Protocol::Udp, &address, source))?;
+    Ok((udp, tcp("syslog.port", &address).await?))
 }
 
 fn udp<T>(setting: &'static str, port: &Sourced<Port>, bind: impl FnOnce(u16) -> io::Result<T>) -> Result<T, AppError> {

@@ -128,6 +128,10 @@ pub fn plan(settings: &Settings) -> Plan {
         sockets.push(needed("dhcp.port", Protocol::Udp, any(dhcp.port.value.0)));
         sockets.push(needed("dhcp.proxy_port", Protocol::Udp, any(dhcp.proxy_port.value.0)));
     }
+    if settings.syslog.enabled.value {
+        sockets.push(needed("syslog.port", Protocol::Udp, any(settings.syslog.port.value.0)));
+        sockets.push(needed("syslog.port", Protocol::Tcp, any(settings.syslog.port.value.0)));
+    }
     if settings.tftp.enabled.value {
         sockets.push(needed("tftp.port", Protocol::Udp, any(settings.tftp.port.value.0)));
     }

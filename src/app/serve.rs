@@ -22,12 +22,17 @@ use crate::{
     discovery::{ArrivalPort, Discovery},
     http::{
         HttpBounds, PageSetup, PageState,
-        boot::{BootBounds, boot_router},
+        boot::{BootBounds, boot_router, install_router, tree_router},
         page_router, serve_http,
     },
     net::{
         dhcp::{DhcpListener, DhcpPorts, run_dhcp},
+        syslog::run_syslog,
         tftp::{TftpBounds, run_tftp},
+    },
+    provision::{
+        install::{GivenPlans, Installs},
+        trees::Trees,
     },
     store::Store,
 };
@@ -37,6 +42,9 @@ const SETUP_TOKEN: &str = "MUSTER_SETUP_TOKEN";
 
 /// How long requests that are being answered may take once we stop.
 const DRAIN: Duration = Duration::from_secs(3);
+
+/// How often installations are looked at that nothing is heard of.
+const LOOK_AFTER_INSTALLS: Duration = Duration::from_secs(60);
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
@@ -65,11 +73,19 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         .await
         .map_err(AppError::View)?;
 
+    let installs = Installs::open(
+        &discovery,
+        Arc::new(GivenPlans::default()),
+        settings.syslog.enabled.value.then_some(settings.syslog.port.value.0),
+    )
+    .await
+    .map_err(AppError::View)?;
+
     let mut parts = Parts::default();
     parts.start_dhcp(settings, &discovery)?;
     parts.start_tftp(settings, &discovery)?;
     let bounds = plain::http_bounds(settings, open_files);
-    let page = parts.start_http(settings, &discovery, auth, &bounds).await?;
+    let page = parts.start_http(settings, &discovery, &installs, auth, &bounds).await?;
     parts.spawn("housekeeping", {
         let kept = run_housekeeping(store.clone(), parts.stop.clone());
         async move {
@@ -91,6 +107,19 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         let kept = discovery.keep(parts.stop.clone());
         async move {
             kept.await;
+            Ok(())
+        }
+    });
+
+    parts.start_syslog(settings, &installs).await?;
+    parts.spawn("the look after installations", {
+        let (installs, stop) = (installs.clone(), parts.stop.clone());
+        async move {
+            let mut due = tokio::time::interval(LOOK_AFTER_INSTALLS);
+            due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(due.tick()).await.is_some() {
+                installs.look().await;
+            }
             Ok(())
         }
     });
@@ -178,18 +207,37 @@ impl Parts {
         Ok(())
     }
 
+    async fn start_syslog(&mut self, settings: &Settings, installs: &Installs) -> Result<(), AppError> {
+        if !settings.syslog.enabled.value {
+            return Ok(());
+        }
+        let (udp, tcp) = listen::syslog(&settings.syslog.port).await?;
+        let taken = run_syslog(udp, tcp, installs.clone(), self.stop.clone());
+        self.spawn("the listener for installers' logs", async {
+            taken.await.map_err(Into::into)
+        });
+        Ok(())
+    }
+
     /// The page, its API and the boot routes, on one listener or on two. Gives the page's address.
     async fn start_http(
         &mut self,
         settings: &Settings,
         discovery: &Discovery,
+        installs: &Installs,
         auth: Auth,
         bounds: &HttpBounds,
     ) -> Result<SocketAddr, AppError> {
-        let boot = boot_router(discovery.clone(), BootBounds::default());
+        let boot = boot_router(discovery.clone(), BootBounds::default())
+            .merge(install_router(installs.clone()))
+            .merge(tree_router(
+                Trees::new(settings.boot.tree_dir.value.clone()),
+                installs.clone(),
+            ));
         let mut page = page_router(PageState::new(PageSetup {
             discovery: discovery.clone(),
             auth,
+            installs: Some(installs.clone()),
             https: settings.http.https.value,
             proxies: settings.http.proxies.value.clone(),
         }));

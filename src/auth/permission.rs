@@ -11,11 +11,19 @@ pub enum Permission {
     OwnAccount,
     /// One's own API tokens.
     OwnTokens,
+    /// Start, cancel and retry installations.
+    Install,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 4] = [Self::ReadHosts, Self::ReadNetwork, Self::OwnAccount, Self::OwnTokens];
+    pub const ALL: [Self; 5] = [
+        Self::ReadHosts,
+        Self::ReadNetwork,
+        Self::OwnAccount,
+        Self::OwnTokens,
+        Self::Install,
+    ];
 }
 
 /// The whole of who may do what.
@@ -23,7 +31,7 @@ impl Permission {
 pub const fn allows(role: Role, permission: Permission) -> bool {
     match permission {
         Permission::ReadHosts | Permission::ReadNetwork | Permission::OwnAccount => true,
-        Permission::OwnTokens => matches!(role, Role::Operator | Role::Admin),
+        Permission::OwnTokens | Permission::Install => matches!(role, Role::Operator | Role::Admin),
     }
 }
 
@@ -44,6 +52,7 @@ mod tests {
     #[test]
     fn a_viewer_gives_no_program_access() {
         assert!(!allows(Role::Viewer, Permission::OwnTokens));
+        assert!(!allows(Role::Viewer, Permission::Install));
         assert!(allows(Role::Viewer, Permission::ReadHosts));
     }
 }

@@ -1,7 +1,7 @@
 use muster_facts::MacAddr;
 
 use super::{AfterFacts, Architecture, Level, Policy, Rule, UnknownBoots};
-use crate::inventory::State;
+use crate::{install::BootChoice, inventory::State};
 
 /// Where in its boot a machine asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,6 +46,8 @@ pub struct BootRequest {
     pub stage: Stage,
     /// State of the host, when it is known.
     pub host: Option<State>,
+    /// What its running installation makes of this boot, when it has one.
+    pub install: Option<BootChoice>,
 }
 
 /// What there is to be served now.
@@ -78,6 +80,8 @@ pub enum Action {
     AddressOnly,
     /// The collection image.
     Collect,
+    /// Its installer.
+    Install,
     /// Its own disk.
     LocalBoot,
     /// Nothing now: show why, wait, ask again.
@@ -117,7 +121,12 @@ pub fn decide(request: &BootRequest, policy: &Policy, available: &Available<'_>)
         Stage::Image => Decision::new(Action::AddressOnly, Rule::ImageAddress, Level::Info),
         Stage::Ipxe => Decision::new(Action::Script, Rule::IpxeScript, Level::Info),
         Stage::Firmware(arch) => loader(arch, policy, available),
-        Stage::Script => script(request.host, policy, available),
+        Stage::Script => match request.install {
+            Some(BootChoice::Installer) => Decision::new(Action::Install, Rule::InstallOpen, Level::Info),
+            Some(BootChoice::Local) => Decision::new(Action::LocalBoot, Rule::InstallLocal, Level::Info),
+            // It fails by this boot: then the machine waits in the collection image for what a person decides.
+            Some(BootChoice::Fail(_)) | None => script(request.host, policy, available),
+        },
     }
 }
 
@@ -166,7 +175,16 @@ mod tests {
             image,
             loader: &|name| name != "undionly.kpxe",
         };
-        let decision = decide(&BootRequest { mac: MAC, stage, host }, policy, &available);
+        let decision = decide(
+            &BootRequest {
+                mac: MAC,
+                stage,
+                host,
+                install: None,
+            },
+            policy,
+            &available,
+        );
         (decision.action, decision.rule)
     }
 

@@ -181,6 +181,20 @@ event_kinds! {
     HostCreated = "host_created",
     /// A machine was recognised as a host we know.
     HostRecognised = "host_recognised",
+    /// A person started an installation.
+    InstallStarted = "install_started",
+    /// An answer file was given to its host.
+    AnswerServed = "answer_served",
+    /// An answer file was asked for and not given.
+    AnswerRefused = "answer_refused",
+    /// An installation has reached a further stage.
+    InstallStage = "install_stage",
+    /// Nothing is heard of an installation.
+    InstallStuck = "install_stuck",
+    /// An installation has ended.
+    InstallEnded = "install_ended",
+    /// The agent of an installed system got its credential.
+    AgentEnrolled = "agent_enrolled",
     /// A machine may be one of several hosts.
     HostAmbiguous = "host_ambiguous",
 }

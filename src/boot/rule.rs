@@ -78,6 +78,10 @@ rules! {
     ReportedLocal = "reported_local",
     /// In service, in maintenance or retired: its own disk.
     InServiceLocal = "in_service_local",
+    /// An installation of this host runs: its installer.
+    InstallOpen = "install_open",
+    /// Its installer has ended: its own disk.
+    InstallLocal = "install_local",
     /// There is no collection image.
     NoImage = "no_image",
 }

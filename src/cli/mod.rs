@@ -2,6 +2,7 @@
 
 mod check;
 mod hosts;
+mod installs;
 mod password;
 mod settings;
 mod table;
@@ -59,6 +60,9 @@ enum Command {
     Migrate,
     /// List hosts, last seen first.
     Hosts(HostsArgs),
+    /// Look at installations.
+    #[command(subcommand)]
+    Install(installs::InstallCommand),
     /// Users of the page and the API.
     #[command(subcommand)]
     User(UserCommand),
@@ -176,6 +180,10 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Hosts(args) => {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(hosts::hosts(&settings, args))?)?;
+        }
+        Command::Install(command) => {
+            let settings = config::load(&settings.sources())?;
+            print(&runtime()?.block_on(installs::install(&settings, command))?)?;
         }
         Command::User(user) => {
             let settings = config::load(&settings.sources())?;

@@ -44,6 +44,8 @@ pub struct Settings {
     pub subnets: Vec<SubnetSettings>,
     /// `[tftp]`
     pub tftp: Tftp,
+    /// `[syslog]`
+    pub syslog: Syslog,
     /// `[log]`
     pub log: Log,
 }
@@ -120,6 +122,8 @@ sections! {
         image_dir: PathBuf = "image_dir", PathBuf::from("/usr/share/muster/image");
         /// Folder with the boot loaders.
         loader_dir: PathBuf = "loader_dir", PathBuf::from("/usr/share/muster/loaders");
+        /// Folder with the installation trees: one folder, or a link to one, for each distribution.
+        tree_dir: PathBuf = "tree_dir", PathBuf::from("/var/lib/muster/trees");
         /// URL of the boot listener as machines reach it. Not set: made of the address that answers them.
         url: Option<HttpUrl> = "url", None;
         /// What an unknown machine boots: the collection image, or its own disk.
@@ -170,6 +174,14 @@ sections! {
         enabled: bool = "enabled", true;
         /// The server's port. Only tests use another than 69.
         port: Port = "port", Port(69);
+    }
+
+    /// Log lines of installers.
+    Syslog "syslog" {
+        /// Listen for the log lines of machines that are being installed, by UDP and TCP.
+        enabled: bool = "enabled", false;
+        /// The port. Installers are told of it.
+        port: Port = "port", Port(514);
     }
 
     /// What Muster writes of its own doings, on standard error.
@@ -228,6 +240,7 @@ impl Settings {
             Loaders::keys(),
             Dhcp::keys(),
             Tftp::keys(),
+            Syslog::keys(),
             Log::keys(),
         ]
         .concat()
@@ -249,11 +262,12 @@ impl Settings {
             rows.extend(subnet.rows());
         }
         rows.extend(self.tftp.rows("tftp"));
+        rows.extend(self.syslog.rows("syslog"));
         rows.extend(self.log.rows("log"));
         rows
     }
 
-    pub(super) fn read(reader: &mut Reader) -> (Server, Database, Http, Boot, Loaders, Dhcp, Tftp, Log) {
+    pub(super) fn read(reader: &mut Reader) -> (Server, Database, Http, Boot, Loaders, Dhcp, Tftp, Syslog, Log) {
         (
             reader.section("server", Server::read),
             reader.section("database", Database::read),
@@ -262,6 +276,7 @@ impl Settings {
             reader.section("boot.loaders", Loaders::read),
             reader.section("dhcp", Dhcp::read),
             reader.section("tftp", Tftp::read),
+            reader.section("syslog", Syslog::read),
             reader.section("log", Log::read),
         )
     }

@@ -6,6 +6,7 @@ mod dhcp;
 mod feed;
 mod files;
 mod hosts;
+mod installs;
 mod malformed;
 mod note;
 mod report;
@@ -16,7 +17,7 @@ mod view;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use chrono::{DateTime, Utc};
@@ -26,6 +27,7 @@ pub use clock::Clock;
 pub use dhcp::DhcpCounts;
 pub use feed::{Feed, FeedItem};
 pub use files::{BootFile, BootFiles, FileFault, FileKind};
+pub use installs::{InstallHold, InstallScripts, InstallerAsked, InstallerScript, MoveRefused};
 pub use malformed::MalformedCounts;
 pub use report::{NextStep, ReportRefused};
 pub use script::ScriptRequest;
@@ -70,6 +72,7 @@ struct Inner {
     malformed: malformed::Malformed,
     turns: report::Turns,
     counters: dhcp::Counters,
+    installer: OnceLock<Arc<dyn InstallScripts>>,
 }
 
 impl Discovery {
@@ -92,6 +95,7 @@ impl Discovery {
                 malformed: malformed::Malformed::default(),
                 turns: report::Turns::default(),
                 counters: dhcp::Counters::default(),
+                installer: OnceLock::new(),
             }),
         })
     }

@@ -8,6 +8,7 @@ use muster_facts::{Facts, MacAddr};
 use super::{Discovery, FeedItem, View, tokens::TokenState};
 use crate::{
     boot::{AfterFacts, BootToken, Event, EventKind, Level},
+    install::BootChoice,
     inventory::{
         Change, Host, HostId, Key, Source, State,
         identity::{Identified, identify, keys_of},
@@ -55,7 +56,7 @@ pub enum ReportRefused {
 pub(super) struct Turns([tokio::sync::Mutex<()>; 32]);
 
 impl Turns {
-    async fn of(&self, host: HostId) -> tokio::sync::MutexGuard<'_, ()> {
+    pub(super) async fn of(&self, host: HostId) -> tokio::sync::MutexGuard<'_, ()> {
         // The last bytes of a version 7 UUID are random.
         let at = host.0.as_u128() as usize % self.0.len();
         self.0[at].lock().await
@@ -318,7 +319,9 @@ impl Discovery {
 
     fn step_for(&self, host: &Host) -> NextStep {
         // Only a machine that nobody has plans for is sent away; the others wait for what comes.
+        let installer = self.with_installs(|installs| installs.boot(host.id)) == Some(BootChoice::Installer);
         let action = match host.state {
+            _ if installer => AfterFacts::Reboot,
             State::Discovered | State::Inventoried => self.policy().after_facts,
             _ => AfterFacts::Wait,
         };
@@ -387,6 +390,7 @@ impl View {
     /// What is on disk now: the host's row, its interfaces, and no more stubs of it.
     fn settle(&mut self, host: &Host, macs: &[MacAddr], absorbed: &[HostId], keys: Vec<Key>) {
         for stub in absorbed {
+            self.installs.absorb(*stub, host.id);
             self.remove_host(*stub);
         }
         self.keys_mut().set(host.id, keys);

@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use muster_facts::MacAddr;
 
 use super::{
-    Discovery,
+    Discovery, InstallerAsked,
     hosts::NotEntered,
     tokens::{NoRandomness, hash_of, new_token},
 };
 use crate::{
     boot::{Action, Available, BootId, BootRequest, BootToken, Decision, Event, EventKind, Stage, decide},
+    install::BootChoice,
     inventory::HostId,
     render::{BootScript, render_boot_script},
     store::{StoreError, Write},
@@ -65,7 +66,7 @@ struct Asking {
 impl Discovery {
     /// The script of one machine. Always a script: what cannot be done is said on the machine's screen.
     pub async fn boot_script(&self, request: &ScriptRequest) -> String {
-        let base = self.script_base(&request.asked_host);
+        let base = self.base_for(&request.asked_host);
         let Ok(mac) = request.mac.parse::<MacAddr>() else {
             tracing::warn!(
                 client = ?request.client,
@@ -79,11 +80,26 @@ impl Discovery {
             });
         };
         let again = format!("{base}/boot/ipxe?mac={mac}");
-        let decision = self.decide_script(mac);
         let asking = match self.asking(mac).await {
             Ok(asking) => asking,
             Err(error) => return not_kept(&again, &ScriptFault::from(error)),
         };
+        let install = self.with_installs(|installs| installs.boot(asking.host));
+        let decision = self.decide_script(mac, install);
+        if let Some(choice) = install.filter(|_| decision.action != Action::Refuse) {
+            let asked = InstallerAsked {
+                host: asking.host,
+                mac,
+                base: base.clone(),
+                again: again.clone(),
+                client: request.client,
+                choice,
+            };
+            if let Some(script) = self.installing(&asked).await {
+                self.note_script(mac, asking.host, &decision, request);
+                return script;
+            }
+        }
         let token = match decision.action {
             Action::Collect => match self.grant_report(&asking).await {
                 Ok(token) => Some(token),
@@ -114,7 +130,20 @@ impl Discovery {
         }
     }
 
-    fn decide_script(&self, mac: MacAddr) -> Decision {
+    /// The script of a machine in the middle of its installation; none when it boots something else.
+    async fn installing(&self, asked: &InstallerAsked) -> Option<String> {
+        let installer = self.inner.installer.get()?;
+        match installer.boots(asked).await {
+            Ok(script) => script,
+            Err(hold) => Some(rendered(&BootScript::Hold {
+                again: &asked.again,
+                why: &hold.why,
+                advice: &hold.advice,
+            })),
+        }
+    }
+
+    fn decide_script(&self, mac: MacAddr, install: Option<BootChoice>) -> Decision {
         let host = self.host_by_mac(mac).map(|host| host.state);
         let files = self.files();
         let available = Available {
@@ -125,6 +154,7 @@ impl Discovery {
             mac,
             stage: Stage::Script,
             host,
+            install,
         };
         decide(&request, self.policy(), &available)
     }
@@ -158,6 +188,7 @@ impl Discovery {
     fn note_script(&self, mac: MacAddr, host: HostId, decision: &Decision, request: &ScriptRequest) {
         let action = match decision.action {
             Action::Collect => "collect",
+            Action::Install => "install",
             Action::LocalBoot => "local",
             Action::Refuse => "refuse",
             _ => "hold",
@@ -190,16 +221,20 @@ impl Discovery {
     }
 
     /// `http://host:port` by which this machine reaches us: the setting, else what it asked.
-    fn script_base(&self, asked_host: &str) -> String {
+    fn base_for(&self, asked_host: &str) -> String {
+        self.script_base(asked_host)
+            .unwrap_or_else(|| self.boot_base(Ipv4Addr::LOCALHOST))
+    }
+
+    /// `http://host:port` as a machine asked for it, when that is a host and no setting says otherwise.
+    #[must_use]
+    pub fn script_base(&self, asked_host: &str) -> Option<String> {
         let is_host = !asked_host.is_empty()
             && asked_host.len() <= 255
             && asked_host
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'));
-        match &self.inner.setup.boot_url {
-            None if is_host => format!("http://{asked_host}"),
-            _ => self.boot_base(Ipv4Addr::LOCALHOST),
-        }
+        (self.inner.setup.boot_url.is_none() && is_host).then(|| format!("http://{asked_host}"))
     }
 }
 

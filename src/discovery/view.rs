@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::tokens::Tokens;
 use crate::{
     boot::{BootId, Event, Session, Stage, Surroundings, Verdict, VerdictCode, diagnose},
+    install::OpenInstalls,
     inventory::{Host, HostId, Key, KeyIndex, State, new_id},
     ipam::{JumpWatch, Leases, Subnet, SubnetNo},
     store::{DhcpServerSeen, KnownHost, Snapshot, Write},
@@ -76,6 +77,8 @@ pub struct View {
     pub(super) jumps: JumpWatch,
     /// When [`Self::forget`] was called last.
     swept_at: Option<DateTime<Utc>>,
+    /// Installations that run.
+    pub(super) installs: OpenInstalls,
     /// Hosts in state `discovered`, to bound what packets alone can make.
     stubs: usize,
 }
@@ -155,6 +158,17 @@ impl View {
             [host] => Some(*host),
             _ => None,
         }
+    }
+
+    /// The interfaces of a host. Looks at all: for what people do, not for packets.
+    pub(super) fn macs_of(&self, host: HostId) -> Vec<MacAddr> {
+        let mut macs: Vec<_> = self
+            .by_mac
+            .iter()
+            .filter_map(|(mac, owner)| (*owner == host).then_some(*mac))
+            .collect();
+        macs.sort();
+        macs
     }
 
     /// Puts in or replaces a host's row.

@@ -1,9 +1,11 @@
 use std::{net::IpAddr, sync::Arc};
 
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
+    Problem,
     crowd::Crowd,
     live,
     ui::{Activity, Templates},
@@ -13,6 +15,7 @@ use crate::{
     boot::{Event, Verdict},
     discovery::{DhcpCounts, Discovery, Feed, MalformedCounts},
     ipam::Subnet,
+    provision::install::Installs,
     store::Store,
 };
 
@@ -22,6 +25,8 @@ pub struct PageSetup {
     pub discovery: Discovery,
     /// Accounts and sessions.
     pub auth: Auth,
+    /// Starts and ends installations; without it they can only be looked at.
+    pub installs: Option<Installs>,
     /// True when people reach the page by HTTPS: cookies are then sent by HTTPS only.
     pub https: bool,
     /// Proxies that stand in front of the page: what they say of the client is believed.
@@ -65,6 +70,17 @@ impl PageState {
 
     pub(super) fn auth(&self) -> &Auth {
         &self.0.setup.auth
+    }
+
+    /// Who starts and ends installations.
+    pub(super) fn installs(&self) -> Result<&Installs, Problem> {
+        self.0.setup.installs.as_ref().ok_or_else(|| {
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no_installs",
+                "this server starts no installations",
+            )
+        })
     }
 
     pub(super) fn subnets(&self) -> &[Subnet] {

@@ -3,4 +3,5 @@
 pub mod dhcp;
 mod neighbours;
 mod sys;
+pub mod syslog;
 pub mod tftp;

@@ -20,6 +20,19 @@ pub enum BootScript<'a> {
         /// Further kernel options from the settings.
         kernel_options: &'a str,
     },
+    /// Start an installer.
+    Install {
+        /// What is installed, for the person at the screen.
+        title: &'a str,
+        /// Where the kernel is.
+        kernel: &'a str,
+        /// Where its initrds are.
+        initrds: &'a [String],
+        /// The kernel's command line.
+        line: &'a str,
+        /// Where to ask again when loading fails.
+        again: &'a str,
+    },
     /// Start the installed system; Muster has nothing to do here.
     Local {
         /// Why, for the person at the screen.
@@ -47,6 +60,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 const COLLECT: &str = include_str!("../../templates/boot/collect.ipxe");
+const INSTALL: &str = include_str!("../../templates/boot/install.ipxe");
 const LOCAL: &str = include_str!("../../templates/boot/local.ipxe");
 const HOLD: &str = include_str!("../../templates/boot/hold.ipxe");
 
@@ -70,6 +84,20 @@ pub fn render_boot_script(script: &BootScript<'_>) -> Result<String, minijinja::
                 bootif => format!("01-{}", mac.to_string().replace(':', "-")),
             },
         ),
+        BootScript::Install {
+            title,
+            kernel,
+            initrds,
+            line,
+            again,
+        } => {
+            let names: Vec<String> = (0..initrds.len()).map(|number| format!("initrd{number}")).collect();
+            TEMPLATES.render_named_str(
+                "boot/install.ipxe",
+                INSTALL,
+                context! { title, kernel, initrds => initrds.to_vec(), names, line, again },
+            )
+        }
         BootScript::Local { why } => TEMPLATES.render_named_str("boot/local.ipxe", LOCAL, context! { why }),
         BootScript::Hold { again, why, advice } => {
             TEMPLATES.render_named_str("boot/hold.ipxe", HOLD, context! { again, why, advice })

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     StoreError,
-    entity::{boot_token, component, fact_change, fact_set, host, host_key, interface},
+    entity::{boot_token, component, fact_change, fact_set, host, host_key, install, interface},
     events, hosts,
     row::word,
 };
@@ -32,6 +32,11 @@ pub(super) async fn absorb(connection: &impl ConnectionTrait, from: HostId, into
     boot_token::Entity::update_many()
         .col_expr(boot_token::Column::Host, Expr::value(into.0))
         .filter(boot_token::Column::Host.eq(from.0))
+        .exec(connection)
+        .await?;
+    install::Entity::update_many()
+        .col_expr(install::Column::Host, Expr::value(into.0))
+        .filter(install::Column::Host.eq(from.0))
         .exec(connection)
         .await?;
     fact_change::Entity::update_many()

@@ -143,6 +143,7 @@ impl Store {
             .exec(self.own())
             .await?
             .rows_affected;
+        self.trim_install_logs().await?;
         let sessions = session::Entity::delete_many()
             .filter(session::Column::ExpiresAt.lt(now))
             .exec(self.own())

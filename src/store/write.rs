@@ -11,9 +11,9 @@ use sea_orm::{
 };
 
 use super::{
-    DhcpServerSeen, FactsSaved, StoreError, absorb,
+    DhcpServerSeen, FactsSaved, Install, InstallLog, StoreError, absorb,
     entity::{boot_token, component, dhcp_server, event, fact_change, fact_set, host, host_key, interface, lease},
-    events, facts, hosts,
+    events, facts, hosts, installs,
     leases::lease_row,
     row::set,
     servers::dhcp_server_row,
@@ -100,6 +100,10 @@ pub enum Write {
     TokenEnded(TokenHash),
     /// Another DHCP server was heard.
     DhcpServer(DhcpServerSeen),
+    /// An installation was opened, has moved or has ended.
+    Install(Box<Install>),
+    /// A line heard of an installation.
+    InstallLog(InstallLog),
 }
 
 impl Write {
@@ -373,6 +377,14 @@ async fn write_single(connection: &impl ConnectionTrait, write: &Write) -> Resul
                 .filter(host::Column::ReportedAt.is_null())
                 .exec(connection)
                 .await?;
+            None
+        }
+        Write::Install(install) => {
+            installs::write_install(connection, install).await?;
+            None
+        }
+        Write::InstallLog(line) => {
+            installs::write_log(connection, line).await?;
             None
         }
         Write::TokenEnded(hash) => {

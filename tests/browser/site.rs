@@ -70,6 +70,7 @@ impl Site {
 
         let (stop, mut edges) = (CancellationToken::new(), JoinSet::new());
         let router = page_router(PageState::new(PageSetup {
+            installs: None,
             discovery: discovery.clone(),
             auth,
             https: false,

@@ -13,6 +13,7 @@ mod broken_setups;
 mod cli;
 mod dhcp;
 mod http_bounds;
+mod installs;
 mod site;
 mod store;
 mod tftp;

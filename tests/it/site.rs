@@ -96,6 +96,7 @@ impl Site {
         let discovery = Discovery::start(&store, setup, clock).await.unwrap();
         let auth = Auth::new(store.clone());
         let pages = pages(PageState::new(PageSetup {
+            installs: None,
             discovery: discovery.clone(),
             auth: auth.clone(),
             https,

@@ -23,7 +23,7 @@ const FLOORS: &[&[&str]] = &[
     &["net", "http", "collect", "jobs", "sheets"],
     &["discovery", "provision", "render", "auth", "check"],
     &["store"],
-    &["inventory", "ipam", "boot"],
+    &["inventory", "ipam", "boot", "install"],
 ];
 
 /// Uses between rooms of one floor that are allowed: from, to, and why.
@@ -41,6 +41,23 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ),
     ("boot", "inventory", "a boot names the host it belongs to"),
     ("ipam", "inventory", "shares the error for an unknown word"),
+    ("install", "inventory", "an installation names the host it installs"),
+    (
+        "boot",
+        "install",
+        "what a machine boots follows from how far its installation is",
+    ),
+    (
+        "provision",
+        "discovery",
+        "an installation moves by what its machine asks and reports",
+    ),
+    (
+        "provision",
+        "render",
+        "the script and the answer file of an installation are rendered",
+    ),
+    ("provision", "auth", "who starts an installation is a caller"),
 ];
 
 /// Words that only some rooms may say: the word, the rooms, and why.
@@ -50,7 +67,7 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
 ];
 
 /// The rooms without input, output, clock or scheduler: they are given the time and return what to do.
-const PURE: &[&str] = &["inventory", "ipam", "boot"];
+const PURE: &[&str] = &["inventory", "ipam", "boot", "install"];
 
 /// What a pure room may not name.
 const IMPURE: &[&str] = &[

@@ -8,4 +8,5 @@
 pub mod cpio;
 pub mod dhcp;
 pub mod lldp;
+pub mod syslog;
 pub mod tftp;

@@ -74,7 +74,14 @@ impl Story {
                 self.trouble = None;
             }
             EventKind::FactsRefused => self.facts_refused(event),
-            EventKind::DhcpRelease
+            EventKind::InstallStarted
+            | EventKind::AnswerServed
+            | EventKind::AnswerRefused
+            | EventKind::InstallStage
+            | EventKind::InstallStuck
+            | EventKind::InstallEnded
+            | EventKind::AgentEnrolled
+            | EventKind::DhcpRelease
             | EventKind::NextTold
             | EventKind::HostCreated
             | EventKind::HostRecognised
@@ -277,8 +284,15 @@ impl Story {
             Some(Verdict::new(VerdictCode::NoImage))
         } else if is(Rule::RefusedByPolicy) {
             Some(Verdict::new(VerdictCode::RefusedByPolicy).with("pattern", param(event, "pattern")))
-        } else if is(Rule::UnknownLocal) || is(Rule::ReportedLocal) || is(Rule::InServiceLocal) {
+        } else if is(Rule::UnknownLocal)
+            || is(Rule::ReportedLocal)
+            || is(Rule::InServiceLocal)
+            || is(Rule::InstallLocal)
+        {
             Some(Verdict::new(VerdictCode::LocalBoot))
+        } else if is(Rule::InstallOpen) {
+            // How it goes on is told by the installation.
+            Some(Verdict::new(VerdictCode::Installing))
         } else if self.scripts >= SCRIPT_LOOP {
             Some(Verdict::new(VerdictCode::LoaderLoop).with("times", Some(self.scripts.to_string())))
         } else {

@@ -68,6 +68,8 @@ codes! {
     Stalled = "stalled", Warn;
     /// It was told to boot its own disk.
     LocalBoot = "local_boot", Info;
+    /// It was given its installer; how that goes on, its installation tells.
+    Installing = "installing", Info;
     /// The collection image says what it cannot do. Parameters: `why`.
     ImageTrouble = "image_trouble", Fail;
 }

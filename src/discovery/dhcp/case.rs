@@ -128,6 +128,8 @@ impl<'a> Case<'a> {
             mac,
             stage: client.stage,
             host: state,
+            // Firmware and iPXE get the same either way; only the script differs.
+            install: None,
         };
         let available = Available {
             image: true,

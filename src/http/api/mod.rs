@@ -2,6 +2,7 @@
 
 mod account;
 mod hosts;
+mod installs;
 mod network;
 mod shape;
 
@@ -77,6 +78,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .api(read_network, handlers!(network::subnets))
         .api(read_network, handlers!(network::leases))
         .api(read_network, handlers!(network::dhcp_servers))
+        .api(read_hosts, handlers!(installs::installs))
+        .api(Access::Needs(Permission::Install), handlers!(installs::start_install))
+        .api(read_hosts, handlers!(installs::install))
+        .api(read_hosts, handlers!(installs::install_log))
+        .api(Access::Needs(Permission::Install), handlers!(installs::cancel_install))
+        .api(Access::Needs(Permission::Install), handlers!(installs::retry_install))
         .api(Access::Needs(Permission::OwnAccount), handlers!(account::me))
         .api(
             Access::Needs(Permission::OwnTokens),

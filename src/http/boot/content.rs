@@ -124,13 +124,13 @@ fn respond(file: &BootFile, headers: &HeaderMap) -> Response {
 
 /// One byte range; several at once are answered with the whole, as RFC 9110 §14.2 allows.
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+pub(super) enum Asked {
     Part { first: usize, last: usize },
     Nothing,
 }
 
 impl Asked {
-    fn parse(value: &str, len: usize) -> Option<Self> {
+    pub(super) fn parse(value: &str, len: usize) -> Option<Self> {
         let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
         let part = |first: usize, last: usize| {
             Some(if first < len && first <= last {

@@ -4,8 +4,13 @@
 //! token of that boot.
 
 mod content;
+mod install;
 mod report;
 mod script;
+mod tree;
+
+pub use install::install_router;
+pub use tree::tree_router;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

@@ -129,6 +129,13 @@ fn actor(event: &Event) -> &'static str {
         | EventKind::FactsAccepted
         | EventKind::FactsRefused
         | EventKind::NextTold
+        | EventKind::InstallStarted
+        | EventKind::AnswerServed
+        | EventKind::AnswerRefused
+        | EventKind::InstallStage
+        | EventKind::InstallStuck
+        | EventKind::InstallEnded
+        | EventKind::AgentEnrolled
         | EventKind::HostCreated
         | EventKind::HostRecognised
         | EventKind::HostAmbiguous => "muster",

@@ -15,6 +15,8 @@ pub(crate) mod fact_change;
 pub(crate) mod fact_set;
 pub(crate) mod host;
 pub(crate) mod host_key;
+pub(crate) mod install;
+pub(crate) mod install_log;
 pub(crate) mod interface;
 pub(crate) mod lease;
 pub(crate) mod session;

@@ -1,0 +1,205 @@
+//! What a line of an installer's log means. The programs' names and phrases are those that the installers of each family
+//! write to syslog: d-i (main-menu, base-installer, apt-install), Anaconda (its modules and DNF), subiquity (curtin
+//! events) and `YaST`.
+
+use super::{Packages, Stage};
+
+/// One line of an installer's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLine<'a> {
+    /// The program, when the message names one.
+    pub program: &'a str,
+    /// What it says.
+    pub message: &'a str,
+}
+
+/// What a line means for the installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogMeaning {
+    /// A stage is reached, or goes on.
+    Stage(Stage, Option<Packages>),
+    /// The installer gives up.
+    Failed,
+}
+
+/// Program (its beginning), phrase, and the stage that the phrase is evidence of.
+const PHRASES: &[(&str, &str, Stage)] = &[
+    // Debian's installer: main-menu names each step as it begins.
+    ("main-menu", "'partman-base' selected", Stage::Disks),
+    ("main-menu", "'bootstrap-base' selected", Stage::Packages),
+    ("main-menu", "'pkgsel' selected", Stage::Packages),
+    ("main-menu", "'grub-installer' selected", Stage::Post),
+    ("main-menu", "'finish-install' selected", Stage::Post),
+    ("main-menu", "selected", Stage::Installer),
+    ("partman", "", Stage::Disks),
+    ("debootstrap", "", Stage::Packages),
+    ("base-installer", "", Stage::Packages),
+    ("in-target", "", Stage::Packages),
+    ("apt-install", "", Stage::Packages),
+    ("grub-installer", "", Stage::Post),
+    ("preseed", "late_command", Stage::Post),
+    ("finish-install", "", Stage::Post),
+    ("kickseed", "", Stage::Installer),
+    // Anaconda.
+    ("anaconda", "executing action", Stage::Disks),
+    ("anaconda", "creating partitions", Stage::Disks),
+    ("blivet", "executing action", Stage::Disks),
+    ("program", "mkfs", Stage::Disks),
+    ("packaging", "installed:", Stage::Packages),
+    ("packaging", "starting package installation", Stage::Packages),
+    ("dnf", "installed:", Stage::Packages),
+    ("anaconda", "installing software", Stage::Packages),
+    ("anaconda", "configuring installed system", Stage::Post),
+    ("anaconda", "installing boot loader", Stage::Post),
+    ("anaconda", "running post-installation", Stage::Post),
+    ("anaconda", "all actions done", Stage::Post),
+    ("anaconda", "", Stage::Installer),
+    // Subiquity and curtin.
+    ("curtin_event", "cmd-block-meta", Stage::Disks),
+    ("curtin_event", "partitioning", Stage::Disks),
+    ("curtin_event", "cmd-extract", Stage::Packages),
+    ("curtin_event", "installing-kernel", Stage::Packages),
+    ("curtin_event", "curthooks", Stage::Post),
+    ("subiquity", "curtin command block-meta", Stage::Disks),
+    ("subiquity", "curtin command extract", Stage::Packages),
+    ("subiquity", "curtin command curthooks", Stage::Post),
+    ("subiquity", "install_postinstall", Stage::Packages),
+    ("subiquity", "postinstall/run_late_commands", Stage::Post),
+    ("subiquity", "", Stage::Installer),
+    // YaST.
+    ("yast", "inst_prepdisk", Stage::Disks),
+    ("yast", "committing partitioning", Stage::Disks),
+    ("yast", "inst_kickoff", Stage::Packages),
+    ("yast", "installing package", Stage::Packages),
+    ("yast", "inst_bootloader", Stage::Post),
+    ("yast", "inst_finish", Stage::Post),
+    ("yast", "", Stage::Installer),
+    ("autoyast", "", Stage::Installer),
+];
+
+/// Program (its beginning) and phrase by which an installer says that it gives up.
+const FAILURES: &[(&str, &str)] = &[
+    ("main-menu", "menu item 'partman-base' failed"),
+    ("main-menu", "menu item 'bootstrap-base' failed"),
+    ("main-menu", "menu item 'pkgsel' failed"),
+    ("main-menu", "menu item 'grub-installer' failed"),
+    ("debootstrap", "e: couldn't"),
+    ("anaconda", "traceback (most recent call last)"),
+    ("anaconda", "the following error occurred while installing"),
+    ("subiquity", "finish: subiquity/install/install: fail"),
+    ("yast", "installation aborted"),
+];
+
+/// What one line means; nothing for most.
+#[must_use]
+pub fn meaning(line: &LogLine<'_>) -> Option<LogMeaning> {
+    let program = line.program.to_ascii_lowercase();
+    let message = line.message.to_ascii_lowercase();
+    let says = |begin: &str, phrase: &str| program.starts_with(begin) && message.contains(phrase);
+    if FAILURES.iter().any(|(begin, phrase)| says(begin, phrase)) {
+        return Some(LogMeaning::Failed);
+    }
+    let packages = count(&message);
+    PHRASES
+        .iter()
+        .find(|(begin, phrase, _)| says(begin, phrase))
+        .map(|(_, _, stage)| LogMeaning::Stage(*stage, packages.filter(|_| *stage == Stage::Packages)))
+}
+
+/// `Installed: bash … (12/340)`, `Retrieving 3 of 87`, `[45/412]`: n of m. `newly installed` and sizes are none.
+fn count(message: &str) -> Option<Packages> {
+    let words: Vec<&str> = message.split_whitespace().collect();
+    for word in &words {
+        let inside = word.trim_matches(|c: char| matches!(c, '(' | ')' | '[' | ']' | ':' | ',' | '.'));
+        if let Some((done, all)) = inside.split_once('/')
+            && let Some(packages) = packages(done, all)
+        {
+            return Some(packages);
+        }
+    }
+    words.windows(3).find_map(|three| match three {
+        [done, "of", all] => packages(done, all.trim_end_matches([',', '.', ')', ':'])),
+        _ => None,
+    })
+}
+
+fn packages(done: &str, all: &str) -> Option<Packages> {
+    let (done, all) = (done.trim_start_matches('(').parse().ok()?, all.parse().ok()?);
+    (done <= all && all > 0).then_some(Packages { done, all: Some(all) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_each_family() {
+        let count = |done, all| Some(Packages { done, all: Some(all) });
+        for (program, message, expected) in [
+            (
+                "main-menu[215]",
+                "INFO: Menu item 'partman-base' selected",
+                Some((Stage::Disks, None)),
+            ),
+            (
+                "main-menu",
+                "INFO: Menu item 'netcfg' selected",
+                Some((Stage::Installer, None)),
+            ),
+            (
+                "debootstrap",
+                "Unpacking base system (12/98)",
+                Some((Stage::Packages, count(12, 98))),
+            ),
+            ("in-target", "Setting up openssh-server", Some((Stage::Packages, None))),
+            (
+                "grub-installer",
+                "info: Installing grub on '/dev/sda'",
+                Some((Stage::Post, None)),
+            ),
+            (
+                "packaging",
+                "Installed: bash-5.1 (3/341)",
+                Some((Stage::Packages, count(3, 341))),
+            ),
+            (
+                "curtin_event",
+                "start: cmd-install/stage-partitioning",
+                Some((Stage::Disks, None)),
+            ),
+            (
+                "YaST2",
+                "Installing package vim (7 of 512)",
+                Some((Stage::Packages, count(7, 512))),
+            ),
+            ("kernel", "sda: sda1 sda2", None),
+            ("sshd", "Accepted publickey", None),
+        ] {
+            let found = meaning(&LogLine { program, message });
+            let expected = expected.map(|(stage, packages)| LogMeaning::Stage(stage, packages));
+            assert_eq!(found, expected, "{program}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_installer_that_gives_up_is_heard() {
+        for (program, message) in [
+            ("main-menu[1]", "WARNING **: Menu item 'bootstrap-base' failed."),
+            ("debootstrap", "E: Couldn't download packages: base-files"),
+            ("anaconda", "Traceback (most recent call last):"),
+        ] {
+            assert_eq!(
+                meaning(&LogLine { program, message }),
+                Some(LogMeaning::Failed),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn dates_and_paths_are_no_counts() {
+        for message in ["on 2026/11/24", "/dev/sda/1", "5/3 done", "1 of many", "0/0"] {
+            assert_eq!(count(message), None, "{message}");
+        }
+    }
+}

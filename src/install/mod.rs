@@ -1,0 +1,47 @@
+//! How an installation goes: its stages, what is evidence of one, how long each may take, and what a machine that boots in
+//! the middle of one is given. Pure: no async, no database, no clock.
+
+mod compare;
+mod guard;
+mod kernel;
+mod limits;
+mod logline;
+mod open;
+mod outcome;
+mod progress;
+mod redact;
+mod stage;
+
+pub use compare::{Difference, Planned, compare};
+pub use guard::{BootChoice, Interruption, MOST_STARTS, boot};
+pub use kernel::{Family, KernelOption, OptionValue, Target, kernel_line};
+pub use limits::{Limits, Patience, Stuck};
+pub use logline::{LogLine, LogMeaning, meaning};
+pub use open::{Hashes, OpenInstall, OpenInstalls, Secrets, TokenOf};
+pub use outcome::{FailedBy, Outcome};
+pub use progress::{Advance, Evidence, Packages, Progress, StageTime};
+pub use redact::{HIDDEN, redact, redact_line};
+pub use stage::Stage;
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Names one attempt to install one host; time-ordered (UUID version 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InstallId(pub Uuid);
+
+impl fmt::Display for InstallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for InstallId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}

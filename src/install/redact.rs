@@ -1,0 +1,140 @@
+//! What is kept of an answer file or a log line: all but its secrets.
+
+/// What stands in place of a secret.
+pub const HIDDEN: &str = "***";
+
+/// Addresses whose next part is a token.
+const TOKEN_PATHS: [&str; 4] = ["/boot/answer/", "/boot/stage/", "/boot/enrol/", "muster.token="];
+
+/// Prefixes of crypt(3) hashes.
+const HASHES: [&str; 6] = ["$6$", "$5$", "$y$", "$2b$", "$2a$", "$1$"];
+
+/// A text without the given secrets, crypt hashes, tokens in addresses and passwords in URLs. Shorter secrets than four
+/// characters are left: they would tear words apart and are none.
+#[must_use]
+pub fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+    let mut text = text.to_owned();
+    let mut known: Vec<&str> = secrets.into_iter().filter(|secret| secret.len() >= 4).collect();
+    // A secret that holds another one goes first.
+    known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    for secret in known {
+        if text.contains(secret) {
+            text = text.replace(secret, HIDDEN);
+        }
+    }
+    text.split_inclusive('\n').map(redact_line).collect()
+}
+
+/// One line without what looks like a secret.
+#[must_use]
+pub fn redact_line(line: &str) -> String {
+    let mut line = line.to_owned();
+    for marker in TOKEN_PATHS {
+        line = hide_after(
+            &line,
+            marker,
+            |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'),
+            8,
+        );
+    }
+    for prefix in HASHES {
+        line = hide_hash(&line, prefix);
+    }
+    hide_url_passwords(&line)
+}
+
+/// Hides the run of `of` characters after each `marker`, when it is long enough to be a token.
+fn hide_after(line: &str, marker: &str, of: impl Fn(char) -> bool, least: usize) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once(marker) {
+        out.push_str(before);
+        out.push_str(marker);
+        let end = after.find(|c| !of(c)).unwrap_or(after.len());
+        let (run, tail) = after.split_at(end);
+        out.push_str(if run.len() >= least { HIDDEN } else { run });
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn hide_hash(line: &str, prefix: &str) -> String {
+    let of = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '$' | '=' | ',' | '-');
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once(prefix) {
+        out.push_str(before);
+        let end = after.find(|c| !of(c)).unwrap_or(after.len());
+        let (run, tail) = after.split_at(end);
+        if run.len() >= 8 {
+            out.push_str(HIDDEN);
+        } else {
+            out.push_str(prefix);
+            out.push_str(run);
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// `scheme://user:password@host` keeps all but the password.
+fn hide_url_passwords(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("://") {
+        out.push_str(before);
+        out.push_str("://");
+        let end = after
+            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '<' | '>'))
+            .unwrap_or(after.len());
+        let (authority, tail) = after.split_at(end);
+        match authority.rsplit_once('@') {
+            Some((user, host)) => {
+                let name = user.split(':').next().unwrap_or_default();
+                let hidden = if user.contains(':') { ":***" } else { "" };
+                out.push_str(name);
+                out.push_str(hidden);
+                out.push('@');
+                out.push_str(host);
+            }
+            None => out.push_str(authority),
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_and_the_rest_stays() {
+        let text = "rootpw --iscrypted $6$salt$hashhashhash.\nurl --url=http://bob:pw@mirror/x # s3cret-key\n\
+                    cost is $1 and $6$\ncurl http://m/boot/stage/abcdefghijklmnop?stage=post\nplain http://m/x\n";
+        assert_eq!(
+            redact(text, ["s3cret-key", "", "x"]),
+            "rootpw --iscrypted ***\nurl --url=http://bob:***@mirror/x # ***\n\
+             cost is $1 and $6$\ncurl http://m/boot/stage/***?stage=post\nplain http://m/x\n"
+        );
+    }
+
+    #[test]
+    fn a_kernel_s_own_command_line_shows_no_token() {
+        let line = redact_line(
+            "Command line: inst.ks=http://10.0.0.1/boot/answer/AAAABBBBCCCC_-DD quiet muster.token=AAAABBBBCC",
+        );
+        assert_eq!(
+            line,
+            "Command line: inst.ks=http://10.0.0.1/boot/answer/*** quiet muster.token=***"
+        );
+    }
+
+    #[test]
+    fn of_two_secrets_the_longer_goes_first() {
+        assert_eq!(redact("aaaa-bbbb aaaa", ["aaaa", "aaaa-bbbb"]), "*** ***");
+    }
+}

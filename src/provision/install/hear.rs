@@ -1,0 +1,198 @@
+//! An installation moves by what is heard of it.
+
+use std::net::IpAddr;
+
+use muster_facts::Facts;
+
+use super::Installs;
+use crate::{
+    boot::{EventKind, Level},
+    install::{
+        Advance, Evidence, FailedBy, InstallId, LogLine, LogMeaning, Outcome, Packages, Stage, compare, meaning,
+    },
+    inventory::HostId,
+    store::{Install, StoreError},
+};
+
+impl Installs {
+    /// Takes in evidence, commits it, and tells of a further stage. The caller has the installation's turn.
+    pub(super) async fn advance(
+        &self,
+        install: &mut Install,
+        evidence: &Evidence,
+        source: &str,
+    ) -> Result<Advance, StoreError> {
+        let advance = install.progress.hear(evidence, self.now());
+        let level = if advance == Advance::Late {
+            Level::Warn
+        } else {
+            Level::Info
+        };
+        let line = self.line(install.id, source, level, &evidence.text);
+        self.keep(install, vec![line]).await?;
+        if let Advance::To(stage) = advance {
+            self.tell(
+                install.host,
+                EventKind::InstallStage,
+                Level::Info,
+                &[
+                    ("stage", stage.as_str().to_owned()),
+                    ("evidence", evidence.text.clone()),
+                ],
+            );
+        }
+        Ok(advance)
+    }
+
+    /// A line of an installer's log, from the machine at `client`. True when the machine has an installation.
+    ///
+    /// # Errors
+    /// When the ledger fails.
+    pub async fn log_line(&self, client: IpAddr, line: &LogLine<'_>) -> Result<bool, StoreError> {
+        let Some(host) = self.host_at(client) else {
+            return Ok(false);
+        };
+        let text = format!("{}: {}", line.program, line.message);
+        let said = meaning(line);
+        let open = self
+            .discovery()
+            .with_installs(|installs| installs.of(host).map(|open| (open.id, open.progress.stage)));
+        let Some((id, stage)) = open else { return Ok(false) };
+        match said {
+            // Most lines tell of the stage it is in: they go to the log without a change of the installation's row.
+            Some(LogMeaning::Stage(said, packages)) if said > stage || packages.is_some() => {
+                let mut evidence = Evidence::new(said, text);
+                evidence.packages = packages;
+                self.heard(host, id, &evidence, "syslog").await?;
+            }
+            Some(LogMeaning::Failed) => {
+                let _turn = self.turn(host).await;
+                if let Some(install) = self.running(host).await? {
+                    self.end(install, Outcome::Failed, Some(FailedBy::Installer), &text, None)
+                        .await?;
+                }
+            }
+            _ => {
+                let now = self.now();
+                self.discovery().with_installs(|installs| {
+                    if let Some(open) = installs.of_mut(host) {
+                        open.progress.heard_at = open.progress.heard_at.max(now);
+                    }
+                });
+                self.discovery()
+                    .writer()
+                    .post(vec![self.line(id, "syslog", Level::Info, &text)]);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A machine fetches a file of an installation tree: with anything but the kernel and its initrd, its installer runs.
+    ///
+    /// # Errors
+    /// When the ledger fails.
+    pub async fn fetched(&self, client: IpAddr, file: &str) -> Result<(), StoreError> {
+        let name = file.rsplit('/').next().unwrap_or_default();
+        if ["vmlinuz", "linux", "initrd"]
+            .iter()
+            .any(|kernel| name.starts_with(kernel))
+        {
+            return Ok(());
+        }
+        let Some(host) = self.host_at(client) else {
+            return Ok(());
+        };
+        let open = self
+            .discovery()
+            .with_installs(|installs| installs.of(host).map(|open| (open.id, open.progress.stage)));
+        match open {
+            Some((id, Stage::Loader)) => {
+                let evidence = Evidence::new(Stage::Installer, format!("the installer fetches {file}"));
+                self.heard(host, id, &evidence, "boot").await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What a machine says of itself by its stage address: `word` is a stage, `failed`, or a word of its own for the log.
+    pub(super) async fn told(
+        &self,
+        host: HostId,
+        word: &str,
+        message: &str,
+        packages: Option<Packages>,
+    ) -> Result<(), StoreError> {
+        let _turn = self.turn(host).await;
+        let Some(mut install) = self.running(host).await? else {
+            return Ok(());
+        };
+        let text = if message.is_empty() {
+            format!("the machine says: {word}")
+        } else {
+            format!("the machine says: {word}: {message}")
+        };
+        if word == "failed" {
+            self.end(install, Outcome::Failed, Some(FailedBy::Installer), &text, None)
+                .await?;
+            return Ok(());
+        }
+        let Some(stage) = Stage::told_as(word) else {
+            let line = self.line(install.id, "stage", Level::Info, &text);
+            return self.keep(&install, vec![line]).await;
+        };
+        let mut evidence = Evidence::new(stage, text);
+        evidence.packages = packages;
+        self.advance(&mut install, &evidence, "stage").await?;
+        if stage == Stage::FirstBoot && !install.agent {
+            let why = "installed and started; without an agent nobody has looked at the result";
+            self.end(install, Outcome::Done, None, why, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn heard(&self, host: HostId, id: InstallId, evidence: &Evidence, source: &str) -> Result<(), StoreError> {
+        let _turn = self.turn(host).await;
+        if let Some(mut install) = self.running(host).await?.filter(|install| install.id == id) {
+            self.advance(&mut install, evidence, source).await?;
+        }
+        Ok(())
+    }
+
+    /// The first report of the installed system's agent: what was found is compared with what was planned, and the
+    /// installation is done. Without a running installation nothing happens.
+    ///
+    /// # Errors
+    /// When the ledger fails.
+    pub async fn reported(&self, host: HostId, facts: &Facts) -> Result<Option<Install>, StoreError> {
+        let _turn = self.turn(host).await;
+        let Some(mut install) = self.running(host).await? else {
+            return Ok(None);
+        };
+        if install.progress.stage < Stage::AgentEnrolled {
+            return Ok(None);
+        }
+        let differences = compare(&install.planned, facts);
+        let why = match differences.len() {
+            0 => "installed as planned".to_owned(),
+            1 => "installed; one value is not as planned".to_owned(),
+            many => format!("installed; {many} values are not as planned"),
+        };
+        install.differences = Some(differences);
+        self.advance(&mut install, &Evidence::new(Stage::Verified, why.clone()), "agent")
+            .await?;
+        self.end(install, Outcome::Done, None, &why, None).await.map(Some)
+    }
+
+    /// The host at an address, or the one whose installer's script was asked for from there.
+    pub(super) fn host_at(&self, client: IpAddr) -> Option<HostId> {
+        self.discovery().host_of_address(client).or_else(|| {
+            self.discovery().with_installs(|installs| {
+                let mut there = installs.iter().filter(|open| open.client == Some(client));
+                match (there.next(), there.next()) {
+                    (Some(open), None) => Some(open.host),
+                    _ => None,
+                }
+            })
+        })
+    }
+}

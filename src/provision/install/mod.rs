@@ -1,0 +1,142 @@
+//! Installations: started, followed, ended.
+//!
+//! A person starts one; from then on it moves by what its machine asks and reports. Each change is committed before
+//! anything follows from it, and what decisions need is kept in memory beside the hosts (`discovery`).
+
+mod answer;
+mod end;
+mod hear;
+mod plan;
+mod script;
+mod start;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+pub use answer::{AnswerRefused, Enrolled};
+pub use plan::{AnswerContext, AnswerFile, GivenPlans, InstallPlan, Later, PlanFault, Plans};
+pub use start::{CancelRefused, Start, StartRefused};
+
+use crate::{
+    boot::{Event, EventKind, Level},
+    discovery::Discovery,
+    install::{InstallId, Limits, redact_line},
+    inventory::{HostId, new_id},
+    store::{Install, InstallLog, Store, StoreError, Write},
+};
+
+/// Longest log line that is kept, characters.
+const LONGEST_LINE: usize = 1000;
+
+/// The use cases of installations. Cheap to clone; all clones share what runs.
+#[derive(Debug, Clone)]
+pub struct Installs {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    discovery: Discovery,
+    plans: Arc<dyn Plans>,
+    limits: Limits,
+    /// Where installers send their log, when it is listened to.
+    syslog: Option<u16>,
+    /// Changes of one installation one after the other, as it is read, changed and written.
+    turns: [tokio::sync::Mutex<()>; 32],
+}
+
+impl Installs {
+    /// Reads what runs from the ledger, and is asked from now on when its machines boot.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn open(discovery: &Discovery, plans: Arc<dyn Plans>, syslog: Option<u16>) -> Result<Self, StoreError> {
+        let running = discovery.store().open_installs().await?;
+        discovery.with_installs(|installs| {
+            for install in &running {
+                installs.put(install.open());
+            }
+        });
+        let installs = Self {
+            inner: Arc::new(Inner {
+                discovery: discovery.clone(),
+                plans,
+                limits: Limits,
+                syslog,
+                turns: Default::default(),
+            }),
+        };
+        discovery.install_by(Arc::new(installs.clone()));
+        Ok(installs)
+    }
+
+    fn discovery(&self) -> &Discovery {
+        &self.inner.discovery
+    }
+
+    /// The ledger, for lists.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        self.discovery().store()
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.discovery().now()
+    }
+
+    async fn turn(&self, host: HostId) -> tokio::sync::MutexGuard<'_, ()> {
+        let turns = &self.inner.turns;
+        // The last bytes of a version 7 UUID are random.
+        let at = host.0.as_u128() as usize % turns.len();
+        turns[at].lock().await
+    }
+
+    /// The running installation of a host, whole.
+    async fn running(&self, host: HostId) -> Result<Option<Install>, StoreError> {
+        let id = self
+            .discovery()
+            .with_installs(|installs| installs.of(host).map(|open| open.id));
+        match id {
+            Some(id) => self.store().install(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Commits an installation as it is now with further writes; then decisions know it.
+    async fn keep(&self, install: &Install, mut more: Vec<Write>) -> Result<(), StoreError> {
+        more.insert(0, Write::Install(Box::new(install.clone())));
+        self.discovery().writer().commit(more).await?;
+        self.discovery().with_installs(|installs| installs.put(install.open()));
+        Ok(())
+    }
+
+    /// A line of an installation's log, without what looks like a secret.
+    fn line(&self, install: InstallId, source: &str, level: Level, text: &str) -> Write {
+        let at = self.now();
+        let plain: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_LINE).collect();
+        Write::InstallLog(InstallLog {
+            id: new_id(at),
+            install,
+            at,
+            source: source.to_owned(),
+            level,
+            text: redact_line(&plain),
+        })
+    }
+
+    /// An event of a host's installation.
+    fn tell(&self, host: HostId, kind: EventKind, level: Level, params: &[(&str, String)]) {
+        let mut event = Event {
+            mac: self.discovery().macs_of(host).first().copied(),
+            host: Some(host),
+            ..Event::new(self.now(), muster_facts::MacAddr([0; 6]), kind, level)
+        };
+        for (name, value) in params {
+            event = event.with(name, redact_line(value));
+        }
+        self.discovery().note(event);
+    }
+}

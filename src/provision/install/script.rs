@@ -1,0 +1,159 @@
+//! A machine boots in the middle of its installation.
+
+use std::net::Ipv4Addr;
+
+use super::Installs;
+use crate::{
+    auth::Secret,
+    discovery::{InstallHold, InstallScripts, InstallerAsked, InstallerScript},
+    install::{BootChoice, Evidence, FailedBy, Outcome, Secrets, Stage, Target, kernel_line},
+    render::{BootScript, render_boot_script},
+    store::{Install, StoreError},
+};
+
+impl InstallScripts for Installs {
+    fn boots<'a>(&'a self, asked: &'a InstallerAsked) -> InstallerScript<'a> {
+        Box::pin(self.machine_boots(asked))
+    }
+}
+
+impl Installs {
+    async fn machine_boots(&self, asked: &InstallerAsked) -> Result<Option<String>, InstallHold> {
+        let _turn = self.turn(asked.host).await;
+        let Some(install) = self.running(asked.host).await.map_err(not_kept)? else {
+            return Ok(None);
+        };
+        match asked.choice {
+            BootChoice::Installer => self.start_installer(install, asked).await.map(Some),
+            BootChoice::Local => {
+                self.boots_own_disk(install).await.map_err(not_kept)?;
+                Ok(None)
+            }
+            BootChoice::Fail(interruption) => {
+                let stage = interruption.stage.as_str();
+                let why = match interruption.by {
+                    FailedBy::Loop => format!(
+                        "the installer was started {} times and never asked for its answer file",
+                        install.progress.starts
+                    ),
+                    _ => format!(
+                        "the machine started again in stage {stage}, before the installer had ended: its disks may be half \
+                         written"
+                    ),
+                };
+                self.end(install, Outcome::Failed, Some(interruption.by), &why, None)
+                    .await
+                    .map_err(not_kept)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// New tokens, on disk before the script leaves; those of an earlier start end.
+    async fn start_installer(&self, mut install: Install, asked: &InstallerAsked) -> Result<String, InstallHold> {
+        let plan = self.inner.plans.plan(asked.host).await;
+        let plan = match plan {
+            Ok(Some(plan)) => plan,
+            Ok(None) => {
+                return Err(InstallHold {
+                    why: "this host has an installation and no profile any more".to_owned(),
+                    advice: "give it a profile, or cancel the installation".to_owned(),
+                });
+            }
+            Err(fault) => {
+                return Err(InstallHold {
+                    why: fault.to_string(),
+                    advice: "see the page of this installation in Muster".to_owned(),
+                });
+            }
+        };
+        let secrets = Secrets::of(Secret::random().reveal());
+        install.hashes = Some(secrets.hashes());
+        install.client = asked.client;
+        let now = self.now();
+        install
+            .progress
+            .start_installer("the machine was given its installer", now);
+        let line = self.line(
+            install.id,
+            "boot",
+            crate::boot::Level::Info,
+            &format!("start {} of the installer of {}", install.progress.starts, plan.distro),
+        );
+        self.keep(&install, vec![line]).await.map_err(not_kept)?;
+
+        let at = |place: &str| {
+            if place.starts_with('/') {
+                format!("{}{place}", asked.base)
+            } else {
+                place.to_owned()
+            }
+        };
+        let answer_url = format!("{}/boot/answer/{}", asked.base, secrets.answer);
+        let tree = plan.tree.as_deref().map(at);
+        let kernel_line = kernel_line(&Target {
+            family: plan.family,
+            major: plan.major,
+            codename: plan.codename.as_deref(),
+            answer_url: &answer_url,
+            tree_url: tree.as_deref(),
+            mac: asked.mac,
+            hostname: plan.hostname.as_deref(),
+            domain: plan.domain.as_deref(),
+            syslog: self.inner.syslog.map(|port| (host_of(&asked.base), port)),
+            options: &plan.kernel_options,
+        });
+        let initrds: Vec<String> = plan.initrds.iter().map(|place| at(place)).collect();
+        render_boot_script(&BootScript::Install {
+            title: &plan.distro,
+            kernel: &at(&plan.kernel),
+            initrds: &initrds,
+            line: &kernel_line,
+            again: &asked.again,
+        })
+        .map_err(|error| {
+            tracing::error!(%error, "a shipped boot script template does not render");
+            InstallHold {
+                why: "the server cannot make the installer's script".to_owned(),
+                advice: "look at the log of the server".to_owned(),
+            }
+        })
+    }
+
+    /// The installer has ended: the machine goes on from its own disk.
+    async fn boots_own_disk(&self, mut install: Install) -> Result<(), StoreError> {
+        let evidence = Evidence::new(Stage::Rebooting, "the machine starts from its own disk");
+        self.advance(&mut install, &evidence, "boot").await?;
+        if !install.agent {
+            // Nothing more is to come that could be waited for.
+            let why = "installed; without an agent nobody has looked at the result";
+            self.end(install, Outcome::Done, None, why, None).await?;
+        }
+        Ok(())
+    }
+
+    /// `http://address:port` of the boot routes.
+    pub(super) fn base(&self, asked_host: &str) -> String {
+        self.discovery()
+            .script_base(asked_host)
+            .unwrap_or_else(|| self.discovery().boot_base(Ipv4Addr::LOCALHOST))
+    }
+}
+
+/// The host of `http://host:port`.
+fn host_of(base: &str) -> &str {
+    let authority = base.split_once("://").map_or(base, |(_, rest)| rest);
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands where an error is mapped")]
+fn not_kept(error: StoreError) -> InstallHold {
+    tracing::error!(%error, "an installation could not be read or written");
+    InstallHold {
+        why: "the server cannot write to its database".to_owned(),
+        advice: "look at the log of the server, or run: muster check".to_owned(),
+    }
+}

@@ -1,0 +1,4 @@
+//! What people plan for their hosts, and how it is carried out.
+
+pub mod install;
+pub mod trees;

@@ -1,0 +1,134 @@
+//! Installation trees: what installers fetch, by the name of the distribution.
+
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+/// Longest path in a tree, bytes.
+const LONGEST_PATH: usize = 1024;
+
+/// Why a file of a tree cannot be given.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeFault {
+    /// The name leads nowhere in a tree, or out of it.
+    #[error("there is no such file in this tree")]
+    Missing,
+    /// It cannot be read.
+    #[error("the file cannot be read")]
+    Unreadable(#[source] io::Error),
+}
+
+/// One file of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeFile {
+    /// Where it is, without links.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Validator for HTTP, with its quotes: of size and time, as trees are too large to be read for it.
+    pub etag: String,
+}
+
+/// The folder with one folder for each distribution.
+#[derive(Debug, Clone)]
+pub struct Trees {
+    root: PathBuf,
+}
+
+impl Trees {
+    /// Trees below this folder.
+    #[must_use]
+    pub const fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// Finds a file. Blocks on the disk. A distribution's folder may be a link to where its tree is; nothing outside that
+    /// is given, whatever the name or the links in the tree say.
+    ///
+    /// # Errors
+    /// When there is no such file, or it cannot be read.
+    pub fn find(&self, distro: &str, inside: &str) -> Result<TreeFile, TreeFault> {
+        let plain = |name: &str| {
+            let path = Path::new(name);
+            !name.is_empty()
+                && name.len() <= LONGEST_PATH
+                && !name.contains('\0')
+                && path.components().all(|part| matches!(part, Component::Normal(_)))
+        };
+        let one = Path::new(distro).components().count() == 1 && !distro.starts_with('.');
+        if !one || !plain(distro) || !plain(inside) {
+            return Err(TreeFault::Missing);
+        }
+        let tree = self.root.join(distro).canonicalize().map_err(fault)?;
+        let path = tree.join(inside).canonicalize().map_err(fault)?;
+        if !path.starts_with(&tree) {
+            return Err(TreeFault::Missing);
+        }
+        let meta = fs::metadata(&path).map_err(fault)?;
+        if !meta.is_file() {
+            return Err(TreeFault::Missing);
+        }
+        let changed = meta
+            .modified()
+            .ok()
+            .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+            .map_or(0, |since| since.as_nanos());
+        Ok(TreeFile {
+            bytes: meta.len(),
+            etag: format!("\"{:x}-{changed:x}\"", meta.len()),
+            path,
+        })
+    }
+}
+
+fn fault(error: io::Error) -> TreeFault {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => TreeFault::Missing,
+        _ => TreeFault::Unreadable(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn nothing_outside_a_tree_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("trees/rocky-9/images")).unwrap();
+        fs::create_dir_all(at("mnt/debian")).unwrap();
+        for file in [
+            "trees/rocky-9/images/vmlinuz",
+            "mnt/debian/linux",
+            "secret",
+            "trees/secret",
+        ] {
+            fs::write(at(file), file).unwrap();
+        }
+        symlink(at("mnt/debian"), at("trees/debian-13")).unwrap();
+        symlink(at("secret"), at("trees/rocky-9/link")).unwrap();
+        let trees = Trees::new(at("trees"));
+        assert_eq!(trees.find("rocky-9", "images/vmlinuz").unwrap().bytes, 28);
+        assert!(trees.find("debian-13", "linux").is_ok());
+        for (distro, inside) in [
+            ("rocky-9", "../secret"),
+            ("rocky-9", "link"),
+            ("rocky-9", "/etc/hostname"),
+            ("rocky-9", "images/../../secret"),
+            ("rocky-9", "images"),
+            ("rocky-9", ""),
+            ("..", "secret"),
+            (".", "secret"),
+            ("", "secret"),
+            ("rocky-9/images", "vmlinuz"),
+            ("rocky-9", "images/vmlinuz\0"),
+        ] {
+            assert!(trees.find(distro, inside).is_err(), "{distro} {inside}");
+        }
+    }
+}
