@@ -8,7 +8,8 @@ use minijinja::{Error, ErrorKind, Output, State, Value, value::ValueKind};
 /// Writes `value` into the answer.
 pub(super) fn format(out: &mut Output<'_>, _state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     let advice = match value.kind() {
-        ValueKind::None => return Ok(()),
+        // An undefined name never comes here: this is what an `if` without `else` gives when it does not hold.
+        ValueKind::None | ValueKind::Undefined => return Ok(()),
         ValueKind::String => {
             out.write_str(value.as_str().unwrap_or_default())?;
             return Ok(());
@@ -17,7 +18,6 @@ pub(super) fn format(out: &mut Output<'_>, _state: &mut State<'_, '_>, value: &V
             write!(out, "{value}")?;
             return Ok(());
         }
-        ValueKind::Undefined => return Err(Error::from(ErrorKind::UndefinedError)),
         ValueKind::Bool => {
             "this is true or false, and every installer writes that in its own way: say how, for example `| yesno` \
              or `\"--enable\" if … else \"--disable\"`"

@@ -153,10 +153,14 @@ fn input(
         "interfaces": interfaces, "boot_mode": boot_mode,
         "facts": {"cores": 16, "memory_mib": 65536, "architecture": "x86_64", "disks": []},
     });
-    let origins = [("timezone", "profile base"), ("packages", "profile web"), ("hostname", "host web1")]
-        .into_iter()
-        .map(|(name, layer)| (name.to_owned(), layer.to_owned()))
-        .collect::<BTreeMap<_, _>>();
+    let origins = [
+        ("timezone", "profile base"),
+        ("packages", "profile web"),
+        ("hostname", "host web1"),
+    ]
+    .into_iter()
+    .map(|(name, layer)| (name.to_owned(), layer.to_owned()))
+    .collect::<BTreeMap<_, _>>();
     AnswerInput {
         values: map(values),
         origins,

@@ -37,7 +37,9 @@ fn every_sample_renders_and_passes_its_checks() {
             Ok(answer) => {
                 assert_eq!(answer.lines.len(), answer.text.lines().count(), "{}", sample.name);
                 // A validator is slow to start: one network of each kind here, all of them in `cargo xtask test`.
-                let full = ksvalidator.as_ref().filter(|_| std::env::var_os("MUSTER_KSVALIDATOR").is_some());
+                let full = ksvalidator
+                    .as_ref()
+                    .filter(|_| std::env::var_os("MUSTER_KSVALIDATOR").is_some());
                 for finding in check_with(&answer, full) {
                     wrong.push(format!("{}: {finding:?}", sample.name));
                 }
@@ -136,7 +138,15 @@ fn nothing_outside_the_folder_is_read() {
     std::os::unix::fs::symlink("/etc/passwd", folder.path().join("t/link")).unwrap();
     let library = Library::open(folder.path()).unwrap();
     assert_eq!(library.skipped().len(), 1);
-    for name in ["t/a.txt", "t/b.txt", "t/c.txt", "t/d.txt", "t/link", "../t/a.txt", "/etc/passwd"] {
+    for name in [
+        "t/a.txt",
+        "t/b.txt",
+        "t/c.txt",
+        "t/d.txt",
+        "t/link",
+        "../t/a.txt",
+        "/etc/passwd",
+    ] {
         assert!(render_answer(&library, name, &input).is_err(), "{name}");
     }
 }
@@ -158,7 +168,10 @@ fn what_never_ends_is_ended() {
 #[test]
 fn nothing_looks_like_python_or_json() {
     let input = one("rocky-9.6 plain bios dhcp").input;
-    assert_eq!(render_text("[{{ none }}][{{ 7 }}][{{ '是' }}]", &input).unwrap().text, "[][7][是]\n");
+    assert_eq!(
+        render_text("[{{ none }}][{{ 7 }}][{{ '是' }}]", &input).unwrap().text,
+        "[][7][是]\n"
+    );
     for text in ["{{ true }}", "{{ packages }}", "{{ host }}", "{{ packages | tojson }}"] {
         assert!(render_text(text, &input).is_err(), "{text}");
     }
@@ -168,7 +181,11 @@ fn nothing_looks_like_python_or_json() {
 fn a_fault_shows_no_secret() {
     let mut input = one("rocky-9.6 plain bios dhcp").input;
     input.values.insert("root_password_hash".into(), json!("$6$verysecret"));
-    for text in ["{{ refuse('x' ~ root_password_hash) }}", "{{ root_password_hash.foo.bar }}", "{{ root_password_hash + 1 }}"] {
+    for text in [
+        "{{ refuse('x' ~ root_password_hash) }}",
+        "{{ root_password_hash.foo.bar }}",
+        "{{ root_password_hash + 1 }}",
+    ] {
         let fault = render_text(text, &input).unwrap_err().to_string();
         assert!(!fault.contains("verysecret"), "{fault}");
     }
@@ -178,22 +195,48 @@ fn a_fault_shows_no_secret() {
 fn what_was_used_comes_with_its_layer() {
     let input = one("rocky-9.6 plain bios dhcp").input;
     let answer = render_text("{{ timezone }} {{ host.name }} {{ locale }}", &input).unwrap();
-    let used: Vec<(&str, &str)> = answer.used.iter().map(|used| (used.name.as_str(), used.layer.as_str())).collect();
+    let used: Vec<(&str, &str)> = answer
+        .used
+        .iter()
+        .map(|used| (used.name.as_str(), used.layer.as_str()))
+        .collect();
     assert_eq!(
         used,
-        [("host.name", "known to Muster"), ("locale", "Muster's default"), ("timezone", "profile base")]
+        [
+            ("host.name", "known to Muster"),
+            ("locale", "Muster's default"),
+            ("timezone", "profile base")
+        ]
     );
 }
 
 #[test]
 fn a_shell_gets_back_what_was_quoted() {
     let input = one("rocky-9.6 plain bios dhcp").input;
-    for value in ["a b", "it's", "$(reboot)`x`", "a\n%end\nb", "# no", "\\", "中文 \"x\"", "", "-n", "!"] {
+    for value in [
+        "a b",
+        "it's",
+        "$(reboot)`x`",
+        "a\n%end\nb",
+        "# no",
+        "\\",
+        "中文 \"x\"",
+        "",
+        "-n",
+        "!",
+    ] {
         let mut input = input.clone();
         input.values.insert("vars".into(), json!({"v": value}));
         let answer = render_text("printf '%s' {{ v | sh }}", &input).unwrap();
-        assert!(!answer.text.lines().any(|line| line.trim_start().starts_with('%')), "{}", answer.text);
-        let said = std::process::Command::new("sh").args(["-c", &answer.text]).output().unwrap();
+        assert!(
+            !answer.text.lines().any(|line| line.trim_start().starts_with('%')),
+            "{}",
+            answer.text
+        );
+        let said = std::process::Command::new("sh")
+            .args(["-c", &answer.text])
+            .output()
+            .unwrap();
         assert_eq!(String::from_utf8_lossy(&said.stdout), value);
     }
 }
@@ -202,12 +245,23 @@ fn a_shell_gets_back_what_was_quoted() {
 fn what_cannot_arrive_is_refused() {
     let input = one("rocky-9.6 plain bios dhcp").input;
     for (filter, value) in [
-        ("ks", "a\nb"), ("ks", "a\u{2028}b"), ("preseed", "a\nb"), ("preseed", "a\\"), ("preseed", " a"),
-        ("sh", "a\0b"), ("xml", "a\u{1}b"), ("word", "a b"), ("word", "%end"), ("kickseed", "a`b`"),
+        ("ks", "a\nb"),
+        ("ks", "a\u{2028}b"),
+        ("preseed", "a\nb"),
+        ("preseed", "a\\"),
+        ("preseed", " a"),
+        ("sh", "a\0b"),
+        ("xml", "a\u{1}b"),
+        ("word", "a b"),
+        ("word", "%end"),
+        ("kickseed", "a`b`"),
     ] {
         let mut input = input.clone();
         input.values.insert("vars".into(), json!({"v": value}));
-        assert!(render_text(&format!("{{{{ v | {filter} }}}}"), &input).is_err(), "{filter} {value:?}");
+        assert!(
+            render_text(&format!("{{{{ v | {filter} }}}}"), &input).is_err(),
+            "{filter} {value:?}"
+        );
     }
 }
 

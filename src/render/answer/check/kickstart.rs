@@ -51,10 +51,11 @@ pub fn version_name(platform: &Platform) -> Option<String> {
 }
 
 pub(super) fn check(answer: &Answer, ksvalidator: Option<&Ksvalidator>) -> Vec<Finding> {
-    let mut findings = sections(&answer.text);
+    // Debian's reading of a kickstart has no `%end`, and neither of these rules.
     if answer.platform.family != Family::RedHat {
-        return findings;
+        return Vec::new();
     }
+    let mut findings = sections(&answer.text);
     findings.extend(commands(answer));
     if let Some(ksvalidator) = ksvalidator
         && let Some(version) = version_name(&answer.platform)
@@ -156,7 +157,7 @@ fn validate(ksvalidator: &Ksvalidator, version: &str, text: &str) -> Vec<Finding
         ..Finding::error(line, message)
     };
     let program = ksvalidator.program.to_string_lossy();
-    let output = match program::run(&program, &["-v", version, "-e", "/dev/stdin"], text) {
+    let output = match program::run(&program, &["-v", version, "/dev/stdin"], text) {
         Ok(output) => output,
         Err(error) => return vec![Finding::warning(0, format!("ksvalidator could not be run: {error}"))],
     };
