@@ -150,14 +150,7 @@ fn secrets(values: &Map<String, Json>) -> Vec<String> {
         match value {
             Json::Object(map) => map.iter().for_each(|(key, value)| collect(key, value, found)),
             Json::Array(list) => list.iter().for_each(|value| collect(key, value, found)),
-            Json::String(text) if text.len() >= 4 => {
-                if ["password", "passwd", "secret", "token"]
-                    .iter()
-                    .any(|word| key.contains(word))
-                {
-                    found.push(text.clone());
-                }
-            }
+            Json::String(text) if text.len() >= 4 && is_secret(key) => found.push(text.clone()),
             _ => {}
         }
     }
@@ -166,6 +159,13 @@ fn secrets(values: &Map<String, Json>) -> Vec<String> {
         collect(key, value, &mut found);
     }
     found
+}
+
+/// Whether a value of this name is for nobody's eyes.
+fn is_secret(key: &str) -> bool {
+    ["password", "passwd", "secret", "token"]
+        .iter()
+        .any(|word| key.contains(word))
 }
 
 /// A map that notes which of its names were asked for.

@@ -10,7 +10,7 @@ use super::{bounds, context::Context, library::Shelf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerFault {
     /// The full name of the template or snippet at fault.
-    pub template: String,
+    pub template: Box<str>,
     /// Its line, from 1; 0 when the fault is not in a line.
     pub line: usize,
     /// The column in characters, from 1; 0 when it is not known.
@@ -18,9 +18,9 @@ pub struct AnswerFault {
     /// What is wrong.
     pub message: String,
     /// The name that may have been meant.
-    pub nearest: Option<String>,
+    pub nearest: Option<Box<str>>,
     /// The line's text.
-    pub source_line: Option<String>,
+    pub source_line: Option<Box<str>>,
     /// How many characters the place covers.
     pub width: usize,
     /// The templates that included this one, innermost first: name and line.
@@ -64,7 +64,7 @@ impl std::error::Error for AnswerFault {}
 impl AnswerFault {
     fn without_place(template: &str, message: String) -> Self {
         Self {
-            template: template.to_owned(),
+            template: template.into(),
             line: 0,
             column: 0,
             message,
@@ -81,7 +81,7 @@ pub(super) fn unknown_template<'a>(name: &str, known: impl Iterator<Item = &'a s
     let inner = known.map(|known| known.split_once('/').map_or(known, |(_, inner)| inner));
     let nearest = nearest(name, inner);
     AnswerFault {
-        nearest,
+        nearest: nearest.map(Into::into),
         ..AnswerFault::without_place(
             name,
             "there is no such template, in the site's folder or built in".to_owned(),
@@ -136,15 +136,15 @@ pub(super) fn explain(error: &Error, template: &str, shelf: &Shelf, context: &Co
         source_line = line
             .checked_sub(1)
             .and_then(|at| source.lines().nth(at))
-            .map(|text| text.chars().take(400).collect::<String>());
+            .map(|text| text.chars().take(400).collect::<String>().into());
     }
     let (message, nearest) = words(cause, shelf, context);
     AnswerFault {
-        template: name,
+        template: name.into(),
         line,
         column,
         message: context.without_secrets(&message),
-        nearest,
+        nearest: nearest.map(Into::into),
         source_line,
         width,
         included_from,
