@@ -6,6 +6,7 @@ mod installs;
 mod password;
 mod settings;
 mod table;
+mod template;
 mod users;
 
 use std::{
@@ -25,6 +26,7 @@ use crate::{
 };
 use hosts::HostsArgs;
 use settings::SettingsArgs;
+use template::TemplateCommand;
 use users::{TokenCommand, UserCommand};
 
 /// How long reads from the disk may still take when everything else has ended.
@@ -69,6 +71,9 @@ enum Command {
     /// Tokens for programs that use the API.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Templates of answer files.
+    #[command(subcommand)]
+    Template(TemplateCommand),
     /// Print the version.
     Version,
 }
@@ -102,6 +107,8 @@ enum Failure {
     NoUser(String),
     #[error(transparent)]
     Auth(#[from] AuthError),
+    #[error(transparent)]
+    Templates(#[from] crate::render::answer::LibraryFault),
     #[error("the password cannot be read")]
     Input(#[source] io::Error),
     #[error(transparent)]
@@ -192,6 +199,13 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Token(token) => {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(users::token(&settings, token))?)?;
+        }
+        Command::Template(TemplateCommand::Check { templates, quick }) => {
+            let (text, wrong) = template::check(&templates, quick)?;
+            print(&text)?;
+            if wrong {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Command::Version => print(&format!("muster {}\n", env!("CARGO_PKG_VERSION")))?,
     }

@@ -114,6 +114,42 @@ pub(crate) fn ensure_packages(need: &[Package]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The version of pykickstart that the shipped kickstarts are checked with.
+const PYKICKSTART: &str = "pykickstart==3.78";
+
+/// Makes sure that pykickstart is installed in a virtual environment under `target`; returns its folder of programs.
+///
+/// # Errors
+/// When there is no Python, or pip cannot install the package; the error has what pip said last.
+pub(crate) fn pykickstart(repository: &Path) -> anyhow::Result<PathBuf> {
+    let folder = repository.join("target").join(PYKICKSTART.replace("==", "-"));
+    let programs = folder.join("bin");
+    if programs.join("ksvalidator").is_file() {
+        return Ok(programs);
+    }
+    println!(
+        "installing {PYKICKSTART} into {}: it reads our kickstarts as Anaconda does",
+        folder.display()
+    );
+    fs::create_dir_all(&folder)?;
+    let venv = Command::new("python3")
+        .args(["-m", "venv"])
+        .arg(&folder)
+        .output()
+        .context("start python3")?;
+    ensure!(venv.status.success(), "python3 -m venv failed: {}", last_lines(&venv));
+    let pip = Command::new(programs.join("pip"))
+        .args(["install", "-q", PYKICKSTART])
+        .output()
+        .context("start pip")?;
+    ensure!(
+        pip.status.success(),
+        "pip install {PYKICKSTART} failed: {}",
+        last_lines(&pip)
+    );
+    Ok(programs)
+}
+
 /// Installs from the machine's own sources what can be had there, and the rest with backports.
 fn install(names: &[&str]) -> anyhow::Result<()> {
     let whole = simulate(None, names)?;

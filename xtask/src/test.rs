@@ -21,6 +21,11 @@ const NEED: &[Package] = &[
     Package::for_command("tftp-hpa", "tftp", "a TFTP client that is not ours"),
     Package::for_command("curl", "curl", "a TFTP and HTTP client that is not ours"),
     Package::for_command("cpio", "cpio", "reads the archives we write"),
+    Package::new(
+        "python3-venv",
+        "holds pykickstart, which reads our kickstarts as Anaconda does",
+    ),
+    Package::for_command("debconf", "debconf-set-selections", "checks our preseed files"),
 ];
 
 /// Options of `cargo xtask test`.
@@ -61,6 +66,9 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     let postgres = Postgres::start()?;
     let mut tests = test_runner(&["--workspace"]);
     tests.env("MUSTER_TEST_POSTGRES", postgres.url());
+    let pykickstart = setup::pykickstart(repository)?;
+    tests.env("MUSTER_PYKICKSTART", pykickstart.join("python"));
+    tests.env("MUSTER_KSVALIDATOR", pykickstart.join("ksvalidator"));
     step(repository, "tests", tests)?;
     if with_browser {
         let pages = test_runner(&["--workspace", "--features", "e2e", "--test", "browser"]);

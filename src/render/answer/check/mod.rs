@@ -1,0 +1,95 @@
+//! What an installer would refuse in an answer, found before a machine is started with it.
+
+mod autoinstall;
+mod autoyast;
+mod kickstart;
+mod preseed;
+mod program;
+
+use super::{Answer, AnswerKind};
+
+pub use kickstart::{Ksvalidator, version_name as ksvalidator_version};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grade {
+    /// Worth a look; the installation goes on.
+    Warning,
+    /// The installer stops, or does something else than was meant.
+    Error,
+}
+
+/// Something that is wrong with an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub grade: Grade,
+    /// The line of the answer, from 1; 0 when it is about the whole.
+    pub line: usize,
+    /// What is wrong, in words; may hold what stands in the line.
+    pub message: String,
+    /// Who says so: `ksvalidator`, `debconf-set-selections`, or `muster`.
+    pub checker: &'static str,
+}
+
+impl Finding {
+    fn error(line: usize, message: impl Into<String>) -> Self {
+        Self {
+            grade: Grade::Error,
+            line,
+            message: message.into(),
+            checker: "muster",
+        }
+    }
+
+    fn warning(line: usize, message: impl Into<String>) -> Self {
+        Self {
+            grade: Grade::Warning,
+            ..Self::error(line, message)
+        }
+    }
+}
+
+/// Checks `answer` by our own rules and by what is installed: ksvalidator and debconf-set-selections.
+///
+/// Programs are run, so this blocks for a fraction of a second.
+#[must_use]
+pub fn check(answer: &Answer) -> Vec<Finding> {
+    check_with(answer, Ksvalidator::find().as_ref())
+}
+
+/// Like [`check`], with this ksvalidator or none.
+#[must_use]
+pub fn check_with(answer: &Answer, ksvalidator: Option<&Ksvalidator>) -> Vec<Finding> {
+    let mut findings = general(&answer.text);
+    findings.extend(match answer.kind {
+        AnswerKind::Kickstart => kickstart::check(answer, ksvalidator),
+        AnswerKind::Preseed => preseed::check(&answer.text),
+        AnswerKind::UserData => autoinstall::user_data(&answer.text),
+        AnswerKind::MetaData => autoinstall::meta_data(&answer.text),
+        AnswerKind::AutoYast => autoyast::check(&answer.text),
+        AnswerKind::Text => Vec::new(),
+    });
+    findings.sort_by_key(|finding| (finding.line, finding.grade));
+    findings
+}
+
+/// What is wrong in any kind of file.
+fn general(text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        if line.contains('\0') {
+            findings.push(Finding::error(at + 1, "a NUL character"));
+        }
+        let mut parts = line.split("@@");
+        parts.next();
+        if let (Some(name), Some(_)) = (parts.next(), parts.next())
+            && !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        {
+            let message = format!("`@@{name}@@` is Cobbler's way of naming a value: here it is `{{{{ {name} }}}}`");
+            findings.push(Finding::warning(at + 1, message));
+        }
+    }
+    findings
+}

@@ -1,0 +1,195 @@
+//! What every template may name without asking whether it is there: each field, empty when no layer set it.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value, json};
+
+/// The values that inherit, as they are when no layer sets them.
+fn values() -> Value {
+    json!({
+        "template": null,
+        "kernel_options": {}, "kernel_options_post": {},
+        "hostname": null, "domain": null,
+        "timezone": "UTC", "locale": "en_US.UTF-8", "keyboard": "us",
+        "root_password_hash": null, "ssh_keys": [], "users": {},
+        "disk": {}, "keep_disks": [],
+        "partitioning": {},
+        "network": {},
+        "name_servers": [], "search_domains": [], "ntp_servers": [],
+        "repos": {}, "proxy": null,
+        "packages": [], "package_groups": [],
+        "services_enabled": [], "services_disabled": [],
+        "selinux": null, "firewall": null,
+        "scripts": {},
+        "install_agent": true, "install_once": true,
+        "owners": [], "tags": [], "comment": null,
+    })
+}
+
+/// What Muster itself gives, as it is when it is not known.
+fn context() -> Value {
+    json!({
+        "host": {"id": null, "name": null, "mac": null, "serial": null, "vendor": null, "product": null, "uuid": null},
+        "profile": {"name": null, "path": []},
+        "distro": {"name": null, "family": null, "id": null, "version": "", "major": 0, "arch": "x86_64",
+                   "codename": null, "tree_url": null, "kernel": null, "initrd": null},
+        "server": {"base_url": null},
+        "install": {"id": null, "answer_url": null, "stage_url": null, "agent_url": null, "agent_sha256": null,
+                    "token": null, "syslog": null},
+        "install_disk": null, "raid_disks": [], "interfaces": [],
+        "boot_mode": "bios",
+        "facts": {"cores": null, "memory_mib": null, "architecture": null, "disks": []},
+    })
+}
+
+/// The parts of one entry of a map or list, by the field's path (`*` for any key or place).
+const PARTS: &[(&str, &str)] = &[
+    ("disk", r#"{"rule": null, "serial": null, "wwn": null, "path": null}"#),
+    (
+        "partitioning",
+        r#"{"scheme": "plain", "filesystem": null, "swap_mib": null, "boot_mib": null, "root_mib": null,
+            "volume_group": null, "extra": []}"#,
+    ),
+    (
+        "partitioning.extra.*",
+        r#"{"mount": null, "size_mib": null, "filesystem": null}"#,
+    ),
+    ("network", r#"{"interfaces": {}}"#),
+    ("scripts", r#"{"pre": [], "post": [], "first_boot": []}"#),
+    (
+        "users.*",
+        r#"{"password_hash": null, "ssh_keys": [], "groups": [], "sudo": false, "shell": null, "uid": null,
+            "comment": null}"#,
+    ),
+    (
+        "repos.*",
+        r#"{"url": null, "key_url": null, "priority": null, "components": [], "suite": null}"#,
+    ),
+    (
+        "install_disk",
+        r#"{"path": null, "serial": null, "wwn": null, "size_bytes": null, "kind": null}"#,
+    ),
+    (
+        "raid_disks.*",
+        r#"{"path": null, "serial": null, "wwn": null, "size_bytes": null, "kind": null}"#,
+    ),
+    (
+        "interfaces.*",
+        r#"{"name": null, "mac": null, "dhcp": false, "addresses": [], "gateway": null, "gateway6": null, "mtu": null,
+            "routes": [], "vlan": null, "bond": null}"#,
+    ),
+    ("interfaces.*.bond", r#"{"mode": null, "members": [], "miimon": null}"#),
+    ("install.syslog", r#"{"host": null, "port": 514}"#),
+];
+
+/// The tables above, read once.
+struct Assumed {
+    values: Value,
+    context: Value,
+    parts: Vec<(&'static str, Value)>,
+}
+
+static ASSUMED: LazyLock<Assumed> = LazyLock::new(|| Assumed {
+    values: values(),
+    context: context(),
+    parts: PARTS
+        .iter()
+        .filter_map(|(path, parts)| Some((*path, serde_json::from_str(parts).ok()?)))
+        .collect(),
+});
+
+/// Every name that a template may use: `given` over what is assumed.
+pub(super) fn complete(values_given: &Map<String, Value>, context_given: &Map<String, Value>) -> Map<String, Value> {
+    let mut all = Map::new();
+    for (defaults, given) in [(&ASSUMED.values, values_given), (&ASSUMED.context, context_given)] {
+        if let Value::Object(defaults) = defaults {
+            all.extend(defaults.clone());
+        }
+        for (key, value) in given {
+            let assumed = all.remove(key).unwrap_or_default();
+            all.insert(key.clone(), over(assumed, value.clone()));
+        }
+    }
+    for (path, parts) in &ASSUMED.parts {
+        if let Some((first, rest)) = split(path)
+            && let Some(value) = all.get_mut(first)
+        {
+            fill(value, rest, parts);
+        }
+    }
+    all
+}
+
+/// `given` where it says something, `assumed` elsewhere: parts of a map, and a null that hides a known map.
+fn over(assumed: Value, given: Value) -> Value {
+    match (assumed, given) {
+        (Value::Object(mut assumed), Value::Object(given)) => {
+            assumed.extend(given);
+            Value::Object(assumed)
+        }
+        (assumed @ (Value::Object(_) | Value::Array(_)), Value::Null) => assumed,
+        (assumed @ Value::String(_), Value::Null) => assumed,
+        (_, given) => given,
+    }
+}
+
+fn split(path: &str) -> Option<(&str, &str)> {
+    match path.split_once('.') {
+        Some((first, rest)) => Some((first, rest)),
+        None if path.is_empty() => None,
+        None => Some((path, "")),
+    }
+}
+
+fn fill(value: &mut Value, path: &str, parts: &Value) {
+    match split(path) {
+        None => {
+            if let (Value::Object(value), Value::Object(parts)) = (value, parts) {
+                for (key, part) in parts {
+                    if !value.contains_key(key) || (!part.is_null() && value.get(key).is_some_and(Value::is_null)) {
+                        value.insert(key.clone(), part.clone());
+                    }
+                }
+            }
+        }
+        Some(("*", rest)) => match value {
+            Value::Object(entries) => entries.values_mut().for_each(|entry| fill(entry, rest, parts)),
+            Value::Array(entries) => entries.iter_mut().for_each(|entry| fill(entry, rest, parts)),
+            _ => {}
+        },
+        Some((key, rest)) => {
+            if let Some(inner) = value.get_mut(key) {
+                fill(inner, rest, parts);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_is_readable() {
+        assert_eq!(ASSUMED.parts.len(), PARTS.len());
+    }
+
+    #[test]
+    fn every_field_is_there_and_what_was_given_stays() {
+        let values = json!({"partitioning": {"scheme": "lvm"}, "users": {"ops": {"sudo": true}}, "timezone": null});
+        let context = json!({"interfaces": [{"name": "eth0", "bond": {"mode": "802.3ad"}}]});
+        let (Value::Object(values), Value::Object(context)) = (values, context) else {
+            panic!("objects");
+        };
+        let all = complete(&values, &context);
+        assert_eq!(all["partitioning"]["scheme"], "lvm");
+        assert_eq!(all["partitioning"]["extra"], json!([]));
+        assert_eq!(all["users"]["ops"]["sudo"], true);
+        assert_eq!(all["users"]["ops"]["groups"], json!([]));
+        assert_eq!(all["interfaces"][0]["dhcp"], false);
+        assert_eq!(all["interfaces"][0]["bond"]["members"], json!([]));
+        assert_eq!(all["timezone"], "UTC");
+        assert_eq!(all["install"]["syslog"], Value::Null);
+        assert_eq!(all["install_disk"], Value::Null);
+    }
+}
