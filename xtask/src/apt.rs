@@ -221,13 +221,15 @@ impl fmt::Display for Stanza {
     }
 }
 
-/// Sources of `suite` at the mirrors of this machine: the release and its security updates.
+/// Sources of `suite` at the mirrors of this machine: the release and its security updates. The installer is the
+/// release's own: updates of its parts are for kernels that it does not have.
 fn sources(suite: &str, component: &str) -> anyhow::Result<String> {
     let release = setup::os_release("VERSION_CODENAME").context("/etc/os-release names no VERSION_CODENAME")?;
     let main = setup::mirror(&release)
         .with_context(|| format!("no apt source of this machine offers {release}; the image is built on Debian"))?;
     let mut text = line(&main, suite, component);
-    if let Some(security) = setup::mirror(&format!("{release}-security")) {
+    let security = setup::mirror(&format!("{release}-security")).filter(|_| component != INSTALLER);
+    if let Some(security) = security {
         text.push_str(&line(&security, &format!("{suite}-security"), component));
     }
     Ok(text)

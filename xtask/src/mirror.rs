@@ -151,7 +151,8 @@ impl Recipe {
 
     fn build(&self, work: &Path, out: &Path) -> anyhow::Result<serde_json::Value> {
         let main = AptRoot::open(work, RELEASE)?;
-        let parts = AptRoot::open_component(work, RELEASE, INSTALLER)?;
+        let parts = AptRoot::open_component(work, RELEASE, INSTALLER)
+            .context("this machine's package source does not give the list of the installer's parts")?;
         let (netboot, version) = main.unpack(NETBOOT)?;
         let netboot = netboot.join(NETBOOT_FOLDER);
         let kernel = initrd::kernel_release(&netboot.join("linux"))?;
