@@ -21,6 +21,8 @@ const NEED: &[Package] = &[
     Package::for_command("tftp-hpa", "tftp", "a TFTP client that is not ours"),
     Package::for_command("curl", "curl", "a TFTP and HTTP client that is not ours"),
     Package::for_command("cpio", "cpio", "reads the archives we write"),
+    Package::for_command("gnupg", "gpg", "signs the index of a mirror"),
+    Package::for_command("gpgv", "gpgv", "verifies what was signed"),
 ];
 
 /// Options of `cargo xtask test`.

@@ -113,3 +113,29 @@ impl Drop for Key {
             .output();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_signatures_are_verified_with_the_public_half() {
+        let key = Key::make().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("Release"), "Suite: stable\n").unwrap();
+        fs::write(at("key.gpg"), key.public()).unwrap();
+        key.sign(folder.path()).unwrap();
+        let verify = |names: &[&str]| {
+            let mut gpgv = Command::new("gpgv");
+            gpgv.arg("--keyring")
+                .arg(at("key.gpg"))
+                .args(names.iter().map(|name| at(name)));
+            run_command(&mut gpgv).map(drop)
+        };
+        verify(&["Release.gpg", "Release"]).unwrap();
+        verify(&["InRelease"]).unwrap();
+        fs::write(at("Release"), "Suite: another\n").unwrap();
+        assert!(verify(&["Release.gpg", "Release"]).is_err());
+    }
+}
