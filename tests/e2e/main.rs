@@ -4,6 +4,7 @@
 
 mod boot_bios;
 mod boot_uefi;
+mod cable;
 mod observe;
 mod proxy;
 mod relay;

@@ -39,10 +39,15 @@ pub(crate) fn programs() -> Programs {
 
 /// Where a test's logs stay, to be read when it fails.
 pub(crate) fn logs(test: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(test);
+    let folder = folder(test);
     // Logs of an earlier run would be taken for this one's.
     let _ = fs::remove_dir_all(&folder);
     folder
+}
+
+/// The folder of a test's logs.
+pub(crate) fn folder(test: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(test)
 }
 
 /// A site on one network, where the server and the machines are.

@@ -3,7 +3,6 @@
 //! Kernel and loaders are Debian's own, fetched by apt and only unpacked, never installed. What goes
 //! into the initramfs is the agent, the modules of `netboot/modules.list` and nothing else.
 
-mod apt;
 mod initramfs;
 mod loaders;
 mod modules;
@@ -11,21 +10,19 @@ mod modules;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     time::Instant,
 };
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::{
     agent,
+    apt::AptRoot,
+    digest,
     setup::{self, Package},
 };
-
-use self::apt::AptRoot;
 
 /// Kernel and initramfs together, in bytes: a hundred machines load them at once.
 const LIMIT: u64 = 25 * 1000 * 1000;
@@ -156,26 +153,4 @@ fn image(repository: &Path, options: &Options, out: &Path, work: &Path, release:
         "vmlinuz": { "bytes": vmlinuz.len(), "sha256": digest(&vmlinuz) },
         "initrd": { "bytes": packed.len(), "sha256": digest(&packed) },
     }))
-}
-
-/// SHA-256 in hex.
-fn digest(content: &[u8]) -> String {
-    Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-/// Runs a command to its end and gives what it printed.
-fn run_command(command: &mut Command) -> anyhow::Result<String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .with_context(|| format!("{name} could not be started"))?;
-    ensure!(
-        output.status.success(),
-        "{name} failed: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

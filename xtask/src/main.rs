@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
 mod agent;
+mod apt;
 mod assets;
 mod bench_dhcp;
 mod fleet;
@@ -8,13 +9,19 @@ mod fuzz;
 mod image;
 mod lab;
 mod layers;
+mod mirror;
 mod postgres;
 mod setup;
 mod test;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command as Process,
+};
 
+use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
+use sha2::{Digest, Sha256};
 
 /// The command line of `cargo xtask`.
 #[derive(Debug, Parser)]
@@ -43,6 +50,8 @@ enum Command {
     Assets,
     /// Build the collection image and fetch the boot loaders.
     Image(image::Options),
+    /// Build the mirror from which the lab's machines install Debian.
+    Mirror(mirror::Options),
     /// Boot virtual machines into Muster, in a network of their own.
     Lab(lab::Options),
     /// Boot thousands of simulated machines against a server of their own.
@@ -69,6 +78,7 @@ fn main() -> anyhow::Result<()> {
         Command::Agent => agent::build(&repository()).map(drop),
         Command::Assets => assets::run(&repository()),
         Command::Image(options) => image::run(&repository(), &options),
+        Command::Mirror(options) => mirror::run(&repository(), &options),
         Command::Lab(options) => lab::run(&repository(), &options),
         Command::Fleet(options) => fleet::fleet(&repository(), &options),
         Command::Demo(options) => fleet::demo(&repository(), &options),
@@ -88,4 +98,26 @@ fn main() -> anyhow::Result<()> {
 pub(crate) fn repository() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// SHA-256 in hex.
+pub(crate) fn digest(content: &[u8]) -> String {
+    Sha256::digest(content)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Runs a command to its end and gives what it printed.
+pub(crate) fn run_command(command: &mut Process) -> anyhow::Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .output()
+        .with_context(|| format!("{name} could not be started"))?;
+    ensure!(
+        output.status.success(),
+        "{name} failed: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

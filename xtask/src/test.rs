@@ -26,6 +26,8 @@ const NEED: &[Package] = &[
         "holds pykickstart, which reads our kickstarts as Anaconda does",
     ),
     Package::for_command("debconf", "debconf-set-selections", "checks our preseed files"),
+    Package::for_command("gnupg", "gpg", "signs the index of a mirror"),
+    Package::for_command("gpgv", "gpgv", "verifies what was signed"),
 ];
 
 /// Options of `cargo xtask test`.

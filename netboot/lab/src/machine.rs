@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
+
 use crate::{
     Accelerator, Console, LabError, Namespace, Process,
     hardware::{Bus, Hardware},
@@ -353,7 +355,16 @@ impl Machine {
     /// # Errors
     /// When QEMU does not answer.
     pub fn reset(&self) -> Result<(), LabError> {
-        qmp::ask(&self.folder.join("qmp"), "system_reset").map(drop)
+        qmp::ask(&self.folder.join("qmp"), "system_reset", &json!({})).map(drop)
+    }
+
+    /// Plugs the cable of card number `index` in, or pulls it.
+    ///
+    /// # Errors
+    /// When QEMU does not answer, or there is no such card.
+    pub fn plug(&self, index: usize, plugged: bool) -> Result<(), LabError> {
+        let link = json!({ "name": format!("net{index}"), "up": plugged });
+        qmp::ask(&self.folder.join("qmp"), "set_link", &link).map(drop)
     }
 
     /// Cuts the power and waits until it is off.

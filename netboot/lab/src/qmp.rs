@@ -14,11 +14,11 @@ use crate::{LabError, stop};
 /// How long QEMU may take to offer its socket and to answer.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Runs one command and gives what it returns.
+/// Runs one command, with its arguments as a JSON object, and gives what it returns.
 ///
 /// # Errors
 /// When the socket does not come, or QEMU answers with an error.
-pub fn ask(socket: &Path, command: &str) -> Result<Value, LabError> {
+pub fn ask(socket: &Path, command: &str, arguments: &Value) -> Result<Value, LabError> {
     let action = || format!("asking QEMU to {command}");
     let stream = stop::wait_for(
         &format!("QEMU's monitor at {}", socket.display()),
@@ -32,8 +32,11 @@ pub fn ask(socket: &Path, command: &str) -> Result<Value, LabError> {
     // The greeting comes first; commands are taken after the capabilities are agreed on.
     read(&mut reader).map_err(LabError::io(action()))?;
     let mut last = Value::Null;
-    for step in ["qmp_capabilities", command] {
-        writeln!(writer, "{}", json!({ "execute": step })).map_err(LabError::io(action()))?;
+    for step in [
+        json!({ "execute": "qmp_capabilities" }),
+        json!({ "execute": command, "arguments": arguments }),
+    ] {
+        writeln!(writer, "{step}").map_err(LabError::io(action()))?;
         last = loop {
             let answer = read(&mut reader).map_err(LabError::io(action()))?;
             // Events may come in between.

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::{apt::AptRoot, digest};
+use crate::{apt::AptRoot, digest};
 
 /// The release with iPXE of 2025: HTTPS, and loaders for arm64.
 const NEWER: &str = "trixie";

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use muster_agent::init::modules::ModuleIndex;
 
-use super::run_command;
+use crate::run_command;
 
 /// The modules that were staged.
 pub(super) struct Chosen {
