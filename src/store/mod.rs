@@ -6,6 +6,7 @@
 
 mod absorb;
 mod connect;
+mod distros;
 mod entity;
 mod error;
 mod events;
@@ -13,6 +14,8 @@ mod facts;
 mod hosts;
 mod leases;
 mod pages;
+mod plans;
+mod profiles;
 mod row;
 mod servers;
 mod sessions;
@@ -23,6 +26,7 @@ mod view;
 mod write;
 mod writer;
 
+pub use distros::ObjectWrite;
 pub use error::StoreError;
 pub use events::{BootSummary, EventQuery, Trimmed};
 pub use facts::{FactSet, FactsSaved};

@@ -1,0 +1,5 @@
+//! What people plan for their hosts.
+
+mod catalog;
+
+pub use catalog::{Affected, Catalog, CatalogFault, HostDesired};
