@@ -231,7 +231,7 @@ async fn distro(catalog: &Catalog, command: Objects<DistroArgs>) -> Result<Strin
         Objects::Edit(args) => {
             let known = catalog.objects().await?.distro(&args.name)?.clone();
             let name = args.name.clone();
-            catalog.edit_distro(distro_of(args, Some(known))?, ACTOR, now).await?;
+            catalog.edit_distro(distro_of(args, Some(&known))?, ACTOR, now).await?;
             Ok(format!("changed distro {name}\n"))
         }
         Objects::List { json } => {
@@ -269,7 +269,7 @@ async fn distro(catalog: &Catalog, command: Objects<DistroArgs>) -> Result<Strin
     }
 }
 
-fn distro_of(args: DistroArgs, known: Option<Distro>) -> Result<Distro, Fault> {
+fn distro_of(args: DistroArgs, had: Option<&Distro>) -> Result<Distro, Fault> {
     fn needed<T>(given: Option<T>, known: Option<T>, field: &str) -> Result<T, Fault> {
         given
             .or(known)
@@ -282,7 +282,6 @@ fn distro_of(args: DistroArgs, known: Option<Distro>) -> Result<Distro, Fault> {
             Tree::Path(text)
         }
     });
-    let had = known.as_ref();
     Ok(Distro {
         family: needed(args.family, had.map(|distro| distro.family), "family")?,
         id: needed(args.os, had.map(|distro| distro.id.clone()), "os")?,

@@ -41,7 +41,7 @@ pub enum Family {
     Debian,
     /// Subiquity, autoinstall.
     Ubuntu,
-    /// YaST, `AutoYaST`.
+    /// `YaST`, `AutoYaST`.
     Suse,
 }
 

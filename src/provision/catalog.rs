@@ -55,6 +55,9 @@ pub struct Affected {
     pub hosts: Vec<(HostId, String)>,
 }
 
+/// Everything as it was at a revision.
+type Held = (u64, Arc<Objects>);
+
 /// The use cases of distros, profiles and plans. Cheap to clone; all clones share what is in memory.
 ///
 /// [`Catalog::host`] answers "what is wanted of this host" with a few reads by primary key; distros and profiles come
@@ -63,7 +66,7 @@ pub struct Affected {
 pub struct Catalog {
     store: Store,
     subnets: Arc<[Subnet]>,
-    held: Arc<Mutex<Option<(u64, Arc<Objects>)>>>,
+    held: Arc<Mutex<Option<Held>>>,
 }
 
 impl Catalog {
