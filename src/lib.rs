@@ -11,6 +11,7 @@ pub mod boot;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod desired;
 pub mod discovery;
 pub mod http;
 pub mod install;

@@ -4,6 +4,7 @@ pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 
 mod m20261123_000001_ledger;
+mod m20261124_000002_profiles;
 mod m20261124_000003_installs;
 
 /// Applies the changes in order.
@@ -15,6 +16,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261123_000001_ledger::Migration),
+            Box::new(m20261124_000002_profiles::Migration),
             Box::new(m20261124_000003_installs::Migration),
         ]
     }

@@ -8,6 +8,7 @@ mod settings;
 mod table;
 mod template;
 mod users;
+mod wanted;
 
 use std::{
     io::{self, Write},
@@ -21,6 +22,7 @@ use crate::{
     app,
     auth::AuthError,
     config::{self, ConfigErrors},
+    provision::CatalogFault,
     store::StoreError,
     telemetry,
 };
@@ -28,6 +30,7 @@ use hosts::HostsArgs;
 use settings::SettingsArgs;
 use template::TemplateCommand;
 use users::{TokenCommand, UserCommand};
+use wanted::{DistroArgs, HostCommand, Objects, ProfileArgs, Wanted};
 
 /// How long reads from the disk may still take when everything else has ended.
 const LAST_READS: Duration = Duration::from_secs(1);
@@ -65,6 +68,15 @@ enum Command {
     /// Look at installations.
     #[command(subcommand)]
     Install(installs::InstallCommand),
+    /// Systems that can be installed.
+    #[command(subcommand)]
+    Distro(Objects<DistroArgs>),
+    /// Purposes that hosts are installed for.
+    #[command(subcommand)]
+    Profile(Objects<ProfileArgs>),
+    /// What is wanted of one host.
+    #[command(subcommand)]
+    Host(HostCommand),
     /// Users of the page and the API.
     #[command(subcommand)]
     User(UserCommand),
@@ -105,6 +117,8 @@ enum Failure {
     NotMigrated,
     #[error("there is no user `{0}`; `muster user list` shows all")]
     NoUser(String),
+    #[error(transparent)]
+    Catalog(#[from] CatalogFault),
     #[error(transparent)]
     Auth(#[from] AuthError),
     #[error(transparent)]
@@ -192,6 +206,9 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(installs::install(&settings, command))?)?;
         }
+        Command::Distro(command) => print_wanted(settings, Wanted::Distro(command))?,
+        Command::Profile(command) => print_wanted(settings, Wanted::Profile(command))?,
+        Command::Host(command) => print_wanted(settings, Wanted::Host(command))?,
         Command::User(user) => {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(users::user(&settings, user))?)?;
@@ -210,6 +227,11 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Version => print(&format!("muster {}\n", env!("CARGO_PKG_VERSION")))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_wanted(settings: SettingsArgs, command: Wanted) -> Result<(), Failure> {
+    let settings = config::load(&settings.sources())?;
+    print(&runtime()?.block_on(wanted::wanted(&settings, command))?)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {

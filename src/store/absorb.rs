@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     StoreError,
-    entity::{boot_token, component, fact_change, fact_set, host, host_key, install, interface},
+    entity::{boot_token, component, fact_change, fact_set, host, host_key, host_plan, install, interface},
     events, hosts,
     row::word,
 };
@@ -44,6 +44,14 @@ pub(super) async fn absorb(connection: &impl ConnectionTrait, from: HostId, into
         .filter(fact_change::Column::Host.eq(from.0))
         .exec(connection)
         .await?;
+    // What was wanted of the one that stays wins over what was wanted of the other.
+    if host_plan::Entity::find_by_id(into.0).one(connection).await?.is_none() {
+        host_plan::Entity::update_many()
+            .col_expr(host_plan::Column::Host, Expr::value(into.0))
+            .filter(host_plan::Column::Host.eq(from.0))
+            .exec(connection)
+            .await?;
+    }
     move_keys(connection, from, into).await?;
     move_components(connection, from, into).await?;
     move_facts(connection, from, into).await?;

@@ -6,6 +6,7 @@
 
 mod absorb;
 mod connect;
+mod distros;
 mod entity;
 mod error;
 mod events;
@@ -14,6 +15,8 @@ mod hosts;
 mod installs;
 mod leases;
 mod pages;
+mod plans;
+mod profiles;
 mod row;
 mod servers;
 mod sessions;
@@ -24,6 +27,7 @@ mod view;
 mod write;
 mod writer;
 
+pub use distros::ObjectWrite;
 pub use error::StoreError;
 pub use events::{BootSummary, EventQuery, Trimmed};
 pub use facts::{FactSet, FactsSaved};

@@ -36,16 +36,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        let row = audit::ActiveModel {
-            id: set(entry.id),
-            at: set(entry.at),
-            actor: set(entry.actor.clone()),
-            action: set(entry.action.clone()),
-            target: set(entry.target.clone()),
-            detail: set(entry.detail.clone()),
-        };
-        audit::Entity::insert(row).exec_without_returning(self.own()).await?;
-        Ok(())
+        insert_audit(self.own(), entry).await
     }
 
     /// What was done, newest first; `before` is the id of the last one seen.
@@ -127,4 +118,18 @@ pub(super) async fn take(connection: &impl ConnectionTrait, key: &str, value: &s
         .exec(connection)
         .await?;
     Ok(done.rows_affected > 0)
+}
+
+/// Writes down what was done, beside other writes.
+pub(super) async fn insert_audit(connection: &impl ConnectionTrait, entry: &AuditEntry) -> Result<(), StoreError> {
+    let row = audit::ActiveModel {
+        id: set(entry.id),
+        at: set(entry.at),
+        actor: set(entry.actor.clone()),
+        action: set(entry.action.clone()),
+        target: set(entry.target.clone()),
+        detail: set(entry.detail.clone()),
+    };
+    audit::Entity::insert(row).exec_without_returning(connection).await?;
+    Ok(())
 }

@@ -23,7 +23,7 @@ const FLOORS: &[&[&str]] = &[
     &["net", "http", "collect", "jobs", "sheets"],
     &["discovery", "provision", "render", "auth", "check"],
     &["store"],
-    &["inventory", "ipam", "boot", "install"],
+    &["inventory", "ipam", "boot", "install", "desired"],
 ];
 
 /// Uses between rooms of one floor that are allowed: from, to, and why.
@@ -40,6 +40,7 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
         "a boot script is written where it is decided; writing one needs nothing else",
     ),
     ("boot", "inventory", "a boot names the host it belongs to"),
+    ("desired", "inventory", "a plan names the host it belongs to"),
     ("ipam", "inventory", "shares the error for an unknown word"),
     ("install", "inventory", "an installation names the host it installs"),
     (
@@ -67,7 +68,7 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
 ];
 
 /// The rooms without input, output, clock or scheduler: they are given the time and return what to do.
-const PURE: &[&str] = &["inventory", "ipam", "boot", "install"];
+const PURE: &[&str] = &["inventory", "ipam", "boot", "install", "desired"];
 
 /// What a pure room may not name.
 const IMPURE: &[&str] = &[

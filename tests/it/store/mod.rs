@@ -1,6 +1,7 @@
 //! The ledger on disk, the same on SQLite and PostgreSQL.
 
 mod databases;
+mod desired;
 mod hosts;
 mod leases;
 mod measure;
@@ -26,7 +27,14 @@ async fn the_schema_is_applied_once_and_told() {
 async fn an_empty_database_says_what_it_lacks() {
     let store = Store::open("sqlite::memory:").await.expect("opens");
     let pending = store.pending_migrations().await.expect("readable");
-    assert_eq!(pending, ["m20261123_000001_ledger", "m20261124_000003_installs"]);
+    assert_eq!(
+        pending,
+        [
+            "m20261123_000001_ledger",
+            "m20261124_000002_profiles",
+            "m20261124_000003_installs"
+        ]
+    );
     assert_eq!(store.migrate().await.expect("applies"), pending);
 }
 

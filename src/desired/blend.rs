@@ -1,0 +1,254 @@
+//! Layers meet: what is in force, and which layer said it.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::{FieldKind, INHERIT, Values, field::field, values::shown};
+
+/// Who said a value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LayerName {
+    /// Muster, when nobody says otherwise.
+    BuiltIn,
+    /// The site's defaults.
+    Settings,
+    /// A distro.
+    Distro(String),
+    /// A profile.
+    Profile(String),
+    /// The host itself.
+    Host(String),
+}
+
+impl fmt::Display for LayerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built-in"),
+            Self::Settings => f.write_str("settings"),
+            Self::Distro(name) => write!(f, "distro {name}"),
+            Self::Profile(name) => write!(f, "profile {name}"),
+            Self::Host(name) => write!(f, "host {name}"),
+        }
+    }
+}
+
+impl Serialize for LayerName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The values in force with the layer of each.
+///
+/// `origins` is keyed by dotted path: `timezone`, `kernel_options.console`, `network.interfaces.eth0.mac`, and list
+/// items by place, `packages.0`. A map or list as a whole names the layer that changed it last.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Effective {
+    /// What is in force, secrets too.
+    pub values: Map<String, Value>,
+    /// Dotted path to layer.
+    pub origins: BTreeMap<String, LayerName>,
+}
+
+impl Effective {
+    /// What is in force, with secrets replaced by "(set)".
+    #[must_use]
+    pub fn shown(&self) -> Map<String, Value> {
+        shown(&self.values)
+    }
+}
+
+/// Lets layers meet, highest first.
+#[must_use]
+pub fn blend<'a>(layers: impl IntoIterator<Item = (LayerName, &'a Values)>) -> Effective {
+    let mut out = Effective::default();
+    let mut lists: BTreeMap<&'static str, Vec<LayerName>> = BTreeMap::new();
+    for (layer, values) in layers {
+        // What is not inherited says something of its own layer only.
+        out.values
+            .retain(|key, _| field(key).is_none_or(|field| field.inherited));
+        out.origins
+            .retain(|key, _| field(key).is_none_or(|field| field.inherited));
+        for (key, value) in values.as_map() {
+            let Some(field) = field(key) else { continue };
+            if value.as_str() == Some(INHERIT) {
+                continue;
+            }
+            match (field.kind, value) {
+                (FieldKind::Map(depth), Value::Object(new)) => {
+                    let slot = out
+                        .values
+                        .entry(key.clone())
+                        .or_insert_with(|| Value::Object(Map::new()));
+                    if let Value::Object(kept) = slot {
+                        interleave(kept, new, depth, key, &layer, &mut out.origins);
+                    }
+                }
+                (FieldKind::List, Value::Array(new)) => {
+                    let slot = out
+                        .values
+                        .entry(key.clone())
+                        .or_insert_with(|| Value::Array(Vec::new()));
+                    if let Value::Array(kept) = slot {
+                        extend(kept, lists.entry(field.key).or_default(), new, &layer);
+                    }
+                }
+                (_, value) => {
+                    out.values.insert(key.clone(), value.clone());
+                }
+            }
+            out.origins.insert(key.clone(), layer.clone());
+        }
+    }
+    for (key, layers) in lists {
+        for (place, layer) in layers.into_iter().enumerate() {
+            out.origins.insert(format!("{key}.{place}"), layer);
+        }
+    }
+    out
+}
+
+/// What a word that begins with `!` takes away.
+fn removal(word: &str) -> Option<&str> {
+    word.strip_prefix('!').filter(|word| !word.is_empty())
+}
+
+fn interleave(
+    kept: &mut Map<String, Value>,
+    new: &Map<String, Value>,
+    depth: u8,
+    path: &str,
+    layer: &LayerName,
+    origins: &mut BTreeMap<String, LayerName>,
+) {
+    for (key, value) in new.iter().filter(|(key, _)| removal(key).is_none()) {
+        let below = format!("{path}.{key}");
+        match value {
+            Value::Object(inner) if depth > 1 => {
+                let slot = kept.entry(key.clone()).or_insert_with(|| Value::Object(Map::new()));
+                if !slot.is_object() {
+                    *slot = Map::new().into();
+                }
+                if let Value::Object(slot) = slot {
+                    interleave(slot, inner, depth - 1, &below, layer, origins);
+                }
+            }
+            value => {
+                let before = kept.insert(key.clone(), value.clone());
+                forget(origins, &below, before.as_ref());
+            }
+        }
+        origins.insert(below, layer.clone());
+    }
+    for gone in new.keys().filter_map(|key| removal(key)) {
+        let before = kept.remove(gone);
+        forget(origins, &format!("{path}.{gone}"), before.as_ref());
+    }
+}
+
+/// Takes the layers of a value that is gone away, and of all in it: by what was there, since names hold dots too.
+fn forget(origins: &mut BTreeMap<String, LayerName>, path: &str, before: Option<&Value>) {
+    origins.remove(path);
+    for (key, inner) in before.and_then(Value::as_object).into_iter().flatten() {
+        forget(origins, &format!("{path}.{key}"), Some(inner));
+    }
+}
+
+fn extend(kept: &mut Vec<Value>, layers: &mut Vec<LayerName>, new: &[Value], layer: &LayerName) {
+    for item in new {
+        if item.as_str().and_then(removal).is_none() && !kept.contains(item) {
+            kept.push(item.clone());
+            layers.push(layer.clone());
+        }
+    }
+    for gone in new.iter().filter_map(|item| item.as_str().and_then(removal)) {
+        while let Some(place) = kept.iter().position(|item| item.as_str() == Some(gone)) {
+            kept.remove(place);
+            layers.remove(place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn values(document: &Value) -> Values {
+        Values::check(document.as_object().cloned().unwrap_or_default()).expect("well-formed")
+    }
+
+    fn meet(documents: &[Value]) -> Effective {
+        let layers: Vec<Values> = documents.iter().map(values).collect();
+        blend(
+            layers
+                .iter()
+                .enumerate()
+                .map(|(n, values)| (LayerName::Profile(n.to_string()), values)),
+        )
+    }
+
+    #[test]
+    fn scalars_override_maps_interleave_lists_extend() {
+        let met = meet(&[
+            json!({"timezone": "UTC", "locale": "C", "comment": "above", "packages": ["vim", "curl"],
+                "kernel_options": {"quiet": null, "console": "tty0"}}),
+            json!({"timezone": "Asia/Shanghai", "locale": INHERIT, "packages": ["curl", "git", "!vim"],
+                "kernel_options": {"console": ["ttyS0"], "!quiet": null}}),
+        ]);
+        assert_eq!(
+            Value::Object(met.values.clone()),
+            json!({"timezone": "Asia/Shanghai", "locale": "C", "packages": ["curl", "git"],
+                "kernel_options": {"console": ["ttyS0"]}})
+        );
+        let origin = |path: &str| met.origins.get(path).map(ToString::to_string);
+        for (path, layer) in [
+            ("timezone", "profile 1"),
+            ("locale", "profile 0"),
+            ("packages.0", "profile 0"),
+            ("packages.1", "profile 1"),
+            ("kernel_options.console", "profile 1"),
+        ] {
+            assert_eq!(origin(path).as_deref(), Some(layer), "{path}");
+        }
+        assert_eq!(origin("kernel_options.quiet"), None);
+        assert_eq!(origin("comment"), None);
+    }
+
+    #[test]
+    fn interfaces_interleave_field_by_field() {
+        let met = meet(&[
+            json!({"network": {"interfaces": {"eth0": {"mtu": 9000, "dhcp": true}, "eth1": {"dhcp": true}}}}),
+            json!({"network": {"interfaces": {"eth0": {"mac": "52:54:00:00:00:01", "!dhcp": null}, "!eth1": null}}}),
+        ]);
+        assert_eq!(
+            Value::Object(met.values),
+            json!({"network": {"interfaces": {"eth0": {"mtu": 9000, "mac": "52:54:00:00:00:01"}}}})
+        );
+        assert_eq!(met.origins["network.interfaces.eth0.mtu"].to_string(), "profile 0");
+    }
+
+    proptest! {
+        /// Every value in force has a layer, no layer is named for what is not there, and no removal is left.
+        #[test]
+        fn every_value_has_its_layer(layers in prop::collection::vec(
+            (prop::collection::vec("!?[a-c]", 0..4), prop::collection::btree_map("!?[a-c]", "[x-z]", 0..4)), 0..5)) {
+            let documents: Vec<Value> = layers.iter()
+                .map(|(packages, options)| json!({"packages": packages, "kernel_options": options})).collect();
+            let met = meet(&documents);
+            let packages = met.values.get("packages").and_then(Value::as_array).cloned().unwrap_or_default();
+            let options = met.values.get("kernel_options").and_then(Value::as_object).cloned().unwrap_or_default();
+            let mut paths: Vec<String> = (0..packages.len()).map(|n| format!("packages.{n}")).collect();
+            paths.extend(options.keys().map(|key| format!("kernel_options.{key}")));
+            paths.extend(met.values.keys().cloned());
+            paths.sort();
+            prop_assert_eq!(met.origins.keys().cloned().collect::<Vec<_>>(), paths);
+            prop_assert!(!options.keys().any(|key| key.starts_with('!')));
+            prop_assert!(!packages.iter().any(|item| item.as_str().is_some_and(|item| item.starts_with('!'))));
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What people want of hosts: distros, profiles, plans, and the values that inherit through them. Pure.
+//!
+//! Values flow settings → distro → profile(s) → host. How two layers meet is said by the kind of a field
+//! ([`FieldKind`]); [`blend`] keeps the layer of every value beside it.
+
+mod blend;
+mod fault;
+mod field;
+mod objects;
+mod shape;
+mod text;
+mod values;
+
+pub use blend::{Effective, LayerName, blend};
+pub use fault::Fault;
+pub use field::{FIELDS, Field, FieldKind, field};
+pub use objects::{Distro, Family, HostPlan, Lineage, MAX_NESTING, Objects, Parent, Profile, Tree, check_name};
+pub use text::{kernel_line, options, split_words};
+pub use values::{INHERIT, Values};
+
+/// The known word nearest to `word`, when one is near enough to be meant.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (distance(word, name), name))
+        .filter(|(far, name)| *far <= name.chars().count().max(3) / 3)
+        .min()
+        .map(|(_, name)| name)
+}
+
+fn distance(left: &str, right: &str) -> usize {
+    strsim::damerau_levenshtein(&left.replace('-', "_"), &right.replace('-', "_"))
+}

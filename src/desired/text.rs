@@ -1,0 +1,193 @@
+//! Values as people type them: `--kernel-options "a=1 b !c"`.
+
+use serde_json::{Map, Value};
+
+use super::{Fault, Field, FieldKind, INHERIT};
+
+/// Splits like a shell: blanks part words, quotes and backslashes join.
+///
+/// # Errors
+/// When a quote is not closed.
+pub fn split_words(text: &str) -> Result<Vec<String>, &'static str> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            letter if letter.is_ascii_whitespace() => words.extend(word.take()),
+            '\'' => {
+                let into = word.get_or_insert_default();
+                loop {
+                    match letters.next() {
+                        Some('\'') => break,
+                        Some(letter) => into.push(letter),
+                        None => return Err("a quote is not closed"),
+                    }
+                }
+            }
+            '"' => {
+                let into = word.get_or_insert_default();
+                loop {
+                    match letters.next() {
+                        Some('"') => break,
+                        Some('\\') => match letters.next() {
+                            Some(letter @ ('"' | '\\')) => into.push(letter),
+                            Some(letter) => into.extend(['\\', letter]),
+                            None => return Err("a quote is not closed"),
+                        },
+                        Some(letter) => into.push(letter),
+                        None => return Err("a quote is not closed"),
+                    }
+                }
+            }
+            '\\' => match letters.next() {
+                Some(letter) => word.get_or_insert_default().push(letter),
+                None => return Err("nothing follows the last backslash"),
+            },
+            letter => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// Reads `a=1 b !c`: `k=v`, a bare `k` as null, a repeated key as a list.
+///
+/// # Errors
+/// As [`split_words`].
+pub fn options(text: &str) -> Result<Map<String, Value>, &'static str> {
+    let mut map = Map::new();
+    for word in split_words(text)? {
+        let (key, value) = match word.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Value::from(value)),
+            None => (word, Value::Null),
+        };
+        match map.get_mut(&key) {
+            None => {
+                map.insert(key, value);
+            }
+            Some(Value::Array(several)) => several.push(value),
+            Some(one) => *one = Value::Array(vec![one.take(), value]),
+        }
+    }
+    Ok(map)
+}
+
+/// Kernel options as a line: bare when empty, repeated for a list, in single quotes with a blank.
+#[must_use]
+pub fn kernel_line(options: &Map<String, Value>) -> String {
+    let mut words = Vec::new();
+    for (key, value) in options {
+        match value {
+            Value::Array(several) => words.extend(several.iter().map(|value| word(key, value))),
+            value => words.push(word(key, value)),
+        }
+    }
+    words.join(" ")
+}
+
+fn word(key: &str, value: &Value) -> String {
+    let text = match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.trim().to_owned(),
+        other => other.to_string(),
+    };
+    if text.is_empty() {
+        key.to_owned()
+    } else if text.contains(char::is_whitespace) {
+        format!("{key}='{text}'")
+    } else {
+        format!("{key}={text}")
+    }
+}
+
+impl Field {
+    /// Reads the text form of a value. Nothing, `delete` and `<<inherit>>` give null, which takes the value away.
+    ///
+    /// # Errors
+    /// [`Fault`] when the text has not the form of the field's kind.
+    pub fn read(&self, text: &str) -> Result<Value, Fault> {
+        let trimmed = text.trim();
+        if trimmed.is_empty() || trimmed == INHERIT || (trimmed == "delete" && self.kind != FieldKind::Scalar) {
+            return Ok(Value::Null);
+        }
+        let fault = |why: &str, advice: &str| {
+            if self.secret {
+                Fault::unshown(self.key, why, advice)
+            } else {
+                Fault::new(self.key, trimmed, why, advice)
+            }
+        };
+        if self.kind != FieldKind::Scalar && trimmed.starts_with(['{', '[']) {
+            return serde_json::from_str(trimmed).map_err(|error| {
+                fault(
+                    &format!("it is no JSON ({error})"),
+                    "write JSON, or words as in name=value",
+                )
+            });
+        }
+        match self.kind {
+            FieldKind::Scalar => Ok(match trimmed {
+                "true" | "yes" | "1" if matches!(self.key, "install_agent" | "install_once") => true.into(),
+                "false" | "no" | "0" if matches!(self.key, "install_agent" | "install_once") => false.into(),
+                _ => trimmed.into(),
+            }),
+            // A public key holds blanks of its own: one a line, or one alone.
+            FieldKind::List if self.key == "ssh_keys" => Ok(trimmed.lines().map(str::trim).collect::<Vec<_>>().into()),
+            FieldKind::List => split_words(trimmed)
+                .map(Into::into)
+                .map_err(|why| fault(why, "close it, or write a JSON list")),
+            FieldKind::Map(_) => {
+                let map = options(trimmed).map_err(|why| fault(why, "close it, or write a JSON object"))?;
+                Ok(map.into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn options_read_as_cobbler_s_users_type_them() {
+        for (text, map) in [
+            ("a=1 b !c", json!({"a": "1", "b": null, "!c": null})),
+            (
+                "console=tty0 console=ttyS0,115200",
+                json!({"console": ["tty0", "ttyS0,115200"]}),
+            ),
+            ("x='a b' y=\"c \\\"d\"", json!({"x": "a b", "y": "c \"d"})),
+            ("a= b==c", json!({"a": "", "b": "=c"})),
+            ("", json!({})),
+        ] {
+            assert_eq!(options(text).map(Value::Object), Ok(map), "{text}");
+        }
+        assert!(options("a='b").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_reads_back(options_in in prop::collection::btree_map(
+            "[a-z_.]{1,8}", prop::collection::vec("[a-zA-Z0-9,:/= .-]{0,8}[a-z0-9]", 0..3), 0..6)) {
+            let map: Map<String, Value> = options_in.into_iter().map(|(key, values)| {
+                let mut values: Vec<Value> = values.into_iter().map(|value| value.trim().into()).collect();
+                let value = match values.len() {
+                    0 => Value::Null,
+                    1 => values.remove(0),
+                    _ => values.into(),
+                };
+                (key, value)
+            }).collect();
+            prop_assert_eq!(options(&kernel_line(&map)), Ok(map));
+        }
+
+        #[test]
+        fn no_text_is_too_odd(text in "\\PC{0,40}") {
+            let _ = options(&text);
+        }
+    }
+}

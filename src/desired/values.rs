@@ -1,0 +1,225 @@
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    Fault, FieldKind,
+    field::{FIELDS, field},
+    nearest,
+};
+
+/// The word that says "as the layer above".
+pub const INHERIT: &str = "<<inherit>>";
+
+/// How large a document may be, bytes of JSON.
+const LARGEST: usize = 256 * 1024;
+
+/// What is shown in place of a secret.
+const SET: &str = "(set)";
+
+/// One layer's desired values. Every document that exists has been checked, or was read from the ledger.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Values(Map<String, Value>);
+
+impl Values {
+    /// Checks a document; the first fault is told.
+    ///
+    /// # Errors
+    /// [`Fault`] with the field, its value, why and what to do.
+    pub fn check(document: Map<String, Value>) -> Result<Self, Fault> {
+        let values = Self(document);
+        if serde_json::to_string(&values.0).map_or(usize::MAX, |text| text.len()) > LARGEST {
+            return Err(Fault::unshown(
+                "values",
+                format!("the document is larger than {LARGEST} bytes"),
+                "keep files elsewhere and name them here",
+            ));
+        }
+        for (key, value) in &values.0 {
+            check_field(key, value)?;
+        }
+        Ok(values)
+    }
+
+    /// What the ledger holds.
+    #[must_use]
+    pub const fn stored(document: Map<String, Value>) -> Self {
+        Self(document)
+    }
+
+    /// The document.
+    #[must_use]
+    pub const fn as_map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// The document with secrets replaced by "(set)".
+    #[must_use]
+    pub fn shown(&self) -> Map<String, Value> {
+        shown(&self.0)
+    }
+
+    /// These values with `changes` put over them: `null` and `<<inherit>>` take a field away; with `in_place` maps are
+    /// changed key by key instead of replaced.
+    ///
+    /// # Errors
+    /// As [`Values::check`].
+    pub fn changed(&self, changes: Map<String, Value>, in_place: bool) -> Result<Self, Fault> {
+        let mut document = self.0.clone();
+        for (key, value) in changes {
+            match (document.get_mut(&key), value) {
+                (_, Value::Null) => {
+                    document.remove(&key);
+                }
+                (_, Value::String(text)) if text == INHERIT => {
+                    document.remove(&key);
+                }
+                (Some(Value::Object(kept)), Value::Object(new)) if in_place => {
+                    for (name, value) in new {
+                        // The removal of what this layer itself says.
+                        if let Some(own) = name.strip_prefix('!') {
+                            kept.remove(own);
+                        }
+                        kept.insert(name, value);
+                    }
+                }
+                (_, value) => {
+                    document.insert(key, value);
+                }
+            }
+        }
+        Self::check(document)
+    }
+}
+
+/// Secrets replaced by "(set)".
+pub(super) fn shown(document: &Map<String, Value>) -> Map<String, Value> {
+    let mut out = document.clone();
+    for (key, value) in &mut out {
+        if field(key).is_some_and(|field| field.secret) && !value.is_null() {
+            *value = SET.into();
+        }
+        if key == "users"
+            && let Value::Object(users) = value
+        {
+            for user in users.values_mut().filter_map(Value::as_object_mut) {
+                if let Some(hash) = user.get_mut("password_hash") {
+                    *hash = SET.into();
+                }
+            }
+        }
+    }
+    out
+}
+
+fn check_field(key: &str, value: &Value) -> Result<(), Fault> {
+    let Some(field) = field(key) else {
+        let advice = match nearest(key, FIELDS.iter().map(|field| field.key)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "your own variables go into `vars`".to_owned(),
+        };
+        return Err(Fault::unshown(key, "there is no such field", advice));
+    };
+    if value.as_str() == Some(INHERIT) {
+        return Ok(());
+    }
+    match (field.kind, value) {
+        (FieldKind::List, Value::Array(items)) => items.iter().try_for_each(|item| match item.as_str() {
+            // What is removed need not be well-formed.
+            Some(text) if text.len() > 1 && text.starts_with('!') => Ok(()),
+            Some(_) => (field.check)(key, item),
+            None => Err(Fault::new(
+                key,
+                &item.to_string(),
+                "an item is no text",
+                "write a list of texts",
+            )),
+        }),
+        (FieldKind::List, _) => Err(Fault::new(
+            key,
+            &value.to_string(),
+            "it is no list",
+            "write [\"one\", \"two\"]",
+        )),
+        (FieldKind::Map(_), Value::Object(_)) | (FieldKind::Scalar, _) => (field.check)(key, value),
+        (FieldKind::Map(_), _) => Err(Fault::new(
+            key,
+            &value.to_string(),
+            "it is no map",
+            "write {\"name\": value} or name=value",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(value: &Value) -> Result<Values, String> {
+        Values::check(value.as_object().cloned().unwrap_or_default()).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn faults_name_field_value_why_and_what_to_do() {
+        for (document, told) in [
+            (json!({"kernel_opts": {}}), "did you mean `kernel_options`?"),
+            (json!({"zzz": 1}), "`vars`"),
+            (
+                json!({"network": {"interfaces": {"eth0": {"mac": "zz"}}}}),
+                "network.interfaces.eth0.mac = `zz`",
+            ),
+            (
+                json!({"network": {"interfaces": {"eth0": {"addresses": ["10.0.0.1"]}}}}),
+                "10.0.0.5/24",
+            ),
+            (json!({"name_servers": ["dns1"]}), "name_servers = `dns1`"),
+            (json!({"packages": "vim"}), "it is no list"),
+            (json!({"install_agent": "yes"}), "true or false"),
+            (json!({"selinux": "on"}), "enforcing"),
+            (json!({"disk": {"rul": "first"}}), "did you mean `rule`?"),
+            (json!({"users": {"Anna B": {}}}), "users.Anna B"),
+            (json!({"template": "../x"}), "template = `../x`"),
+        ] {
+            let fault = check(&document).expect_err("refused");
+            assert!(fault.contains(told), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_clear_password_is_refused_and_not_shown() {
+        for document in [
+            json!({"root_password_hash": "hunter2"}),
+            json!({"users": {"anna": {"password_hash": "hunter2"}}}),
+        ] {
+            let fault = check(&document).expect_err("refused");
+            assert!(fault.contains("hash") && !fault.contains("hunter2"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_shown_as_set() {
+        let hash = "$6$abcdefgh$0123456789";
+        let values =
+            check(&json!({"root_password_hash": hash, "users": {"anna": {"password_hash": hash}}})).expect("well");
+        assert_eq!(
+            Value::Object(values.shown()),
+            json!({"root_password_hash": "(set)", "users": {"anna": {"password_hash": "(set)"}}})
+        );
+    }
+
+    #[test]
+    fn changes_replace_take_away_or_work_in_place() {
+        let values = check(&json!({"hostname": "a", "kernel_options": {"quiet": null, "x": "1"}})).expect("well");
+        let changes = json!({"hostname": INHERIT, "kernel_options": {"!x": null, "y": "2"}});
+        let changes = changes.as_object().cloned().unwrap_or_default();
+        let replaced = values.changed(changes.clone(), false).expect("well");
+        assert_eq!(json!(replaced), json!({"kernel_options": {"!x": null, "y": "2"}}));
+        let changed = values.changed(changes, true).expect("well");
+        assert_eq!(
+            json!(changed),
+            json!({"kernel_options": {"quiet": null, "!x": null, "y": "2"}})
+        );
+    }
+}

@@ -1,0 +1,445 @@
+//! Distros, profiles and plans: every change is checked against the whole before it is kept.
+//!
+//! What is small (distros, profiles, the site's defaults) is held in memory and read anew when the ledger's revision
+//! has moved, so a change made by the command line or by another server is seen by the next question.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{DateTime, Utc};
+use ipnet::IpNet;
+use serde_json::{Map, Value};
+
+use crate::{
+    desired::{Distro, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name},
+    inventory::{Host, HostId, new_id},
+    ipam::Subnet,
+    store::{AuditEntry, ObjectWrite, Store, StoreError},
+};
+
+/// Why something is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogFault {
+    /// What was written cannot be.
+    #[error(transparent)]
+    Refused(#[from] Fault),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] StoreError),
+}
+
+/// A host with all that is wanted of it.
+#[derive(Debug, Clone)]
+pub struct HostDesired {
+    /// The host.
+    pub host: Host,
+    /// Its own layer.
+    pub plan: HostPlan,
+    /// The distro it is installed with; none without a profile.
+    pub distro: Option<Distro>,
+    /// Its profiles, nearest first.
+    pub profiles: Vec<String>,
+    /// What is in force.
+    pub effective: Effective,
+}
+
+/// Who feels a change.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Affected {
+    /// Profiles whose values in force differ.
+    pub profiles: Vec<String>,
+    /// Hosts whose values in force differ, by label.
+    pub hosts: Vec<(HostId, String)>,
+}
+
+/// Everything as it was at a revision.
+type Held = (u64, Arc<Objects>);
+
+/// The use cases of distros, profiles and plans. Cheap to clone; all clones share what is in memory.
+///
+/// [`Catalog::host`] answers "what is wanted of this host" with a few reads by primary key; distros and profiles come
+/// from memory, behind one read of the revision.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    store: Store,
+    subnets: Arc<[Subnet]>,
+    held: Arc<Mutex<Option<Held>>>,
+}
+
+impl Catalog {
+    /// The catalog of a ledger; static addresses are checked against `subnets`.
+    #[must_use]
+    pub fn new(store: Store, subnets: &[Subnet]) -> Self {
+        Self {
+            store,
+            subnets: subnets.into(),
+            held: Arc::default(),
+        }
+    }
+
+    /// Every distro and profile as they are now.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn objects(&self) -> Result<Arc<Objects>, StoreError> {
+        Ok(self.current().await?.1)
+    }
+
+    async fn current(&self) -> Result<(u64, Arc<Objects>), StoreError> {
+        let revision = self.store.desired_revision().await?;
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((known, objects)) = held
+            && known == revision
+        {
+            return Ok((known, objects));
+        }
+        // Read after the revision: what is newer than it is read again next time.
+        let objects = Arc::new(self.store.desired_objects().await?);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some((revision, Arc::clone(&objects)));
+        Ok((revision, objects))
+    }
+
+    /// What is wanted of a host; none when there is no such host.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn host(&self, id: HostId) -> Result<Option<HostDesired>, CatalogFault> {
+        let Some(host) = self.store.host(id).await? else {
+            return Ok(None);
+        };
+        let plan = self.store.plan(id).await?;
+        let objects = self.objects().await?;
+        let lineage = plan.profile.as_deref().map(|name| objects.lineage(name)).transpose()?;
+        Ok(Some(HostDesired {
+            distro: lineage.map(|lineage| lineage.distro.clone()),
+            profiles: lineage.map_or_else(Vec::new, |lineage| {
+                lineage.nearest_first().map(|profile| profile.name.clone()).collect()
+            }),
+            effective: objects.of_host(&plan, &label(&host))?,
+            host,
+            plan,
+        }))
+    }
+
+    /// The one host of this desired name, id or MAC.
+    ///
+    /// # Errors
+    /// [`Fault`] when there is none, or more than one.
+    pub async fn host_called(&self, word: &str) -> Result<Host, CatalogFault> {
+        let mut found = self.store.hosts_called(word).await?;
+        let fault = |why: &str, advice: &str| Err(Fault::new("host", word, why, advice).into());
+        match (found.pop(), found.is_empty()) {
+            (Some(host), true) => Ok(host),
+            (None, _) => fault(
+                "there is no such host",
+                "`muster hosts` shows all; write its name, MAC or id",
+            ),
+            (Some(_), false) => fault("several hosts have this name", "write the MAC or id of one"),
+        }
+    }
+
+    /// Enters a distro.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be, or the name is in use.
+    pub async fn add_distro(&self, distro: Distro, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        self.put_distro(distro, true, actor, now).await
+    }
+
+    /// Replaces the distro of this name.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be, or there is none of the name.
+    pub async fn edit_distro(&self, distro: Distro, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        self.put_distro(distro, false, actor, now).await
+    }
+
+    async fn put_distro(&self, distro: Distro, new: bool, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        distro.check()?;
+        let (revision, objects) = self.current().await?;
+        if new {
+            unused("distro", &distro.name, objects.distros.contains_key(&distro.name))?;
+        } else {
+            objects.distro(&distro.name)?;
+        }
+        let action = if new { "distro.add" } else { "distro.edit" };
+        let entry = entry(actor, action, &format!("distro:{}", distro.name), now);
+        self.write(revision, &ObjectWrite::Distro { distro, new }, &entry).await
+    }
+
+    /// Enters a profile.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be, the name is in use, or its parent is not there.
+    pub async fn add_profile(&self, profile: Profile, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        self.put_profile(profile, true, actor, now).await
+    }
+
+    /// Replaces the profile of this name.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be: there is none, its parent is not there, it would stand on itself, or profiles that
+    /// stand on it would be nested too deep.
+    pub async fn edit_profile(&self, profile: Profile, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        self.put_profile(profile, false, actor, now).await
+    }
+
+    async fn put_profile(
+        &self,
+        profile: Profile,
+        new: bool,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), CatalogFault> {
+        check_name(&profile.name)?;
+        let (revision, objects) = self.current().await?;
+        if new {
+            unused("profile", &profile.name, objects.profiles.contains_key(&profile.name))?;
+        } else {
+            objects.profile(&profile.name)?;
+        }
+        let mut after = Objects::clone(&objects);
+        after.profiles.insert(profile.name.clone(), profile.clone());
+        after.lineage(&profile.name)?;
+        for below in objects.standing_on(&Parent::Profile(profile.name.clone())) {
+            after.lineage(&below.name)?;
+        }
+        let action = if new { "profile.add" } else { "profile.edit" };
+        let entry = entry(actor, action, &format!("profile:{}", profile.name), now);
+        self.write(revision, &ObjectWrite::Profile { profile, new }, &entry)
+            .await
+    }
+
+    /// Copies a distro or profile under another name.
+    ///
+    /// # Errors
+    /// [`Fault`] when there is none, or the new name cannot be used.
+    pub async fn copy(&self, which: &Parent, to: &str, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        let objects = self.objects().await?;
+        match which {
+            Parent::Distro(name) => {
+                let mut distro = objects.distro(name)?.clone();
+                to.clone_into(&mut distro.name);
+                self.add_distro(distro, actor, now).await
+            }
+            Parent::Profile(name) => {
+                let mut profile = objects.profile(name)?.clone();
+                to.clone_into(&mut profile.name);
+                self.add_profile(profile, actor, now).await
+            }
+        }
+    }
+
+    /// Gives a distro or profile another name; what stands on it follows.
+    ///
+    /// # Errors
+    /// [`Fault`] when there is none, or the new name cannot be used.
+    pub async fn rename(&self, which: &Parent, to: &str, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        check_name(to)?;
+        let (revision, objects) = self.current().await?;
+        let (write, kind, from) = match which {
+            Parent::Distro(name) => {
+                objects.distro(name)?;
+                unused("distro", to, objects.distros.contains_key(to))?;
+                (ObjectWrite::RenameDistro(name.clone(), to.to_owned()), "distro", name)
+            }
+            Parent::Profile(name) => {
+                objects.profile(name)?;
+                unused("profile", to, objects.profiles.contains_key(to))?;
+                (ObjectWrite::RenameProfile(name.clone(), to.to_owned()), "profile", name)
+            }
+        };
+        let mut entry = entry(actor, &format!("{kind}.rename"), &format!("{kind}:{from}"), now);
+        entry.detail = Some(format!("to {to}"));
+        self.write(revision, &write, &entry).await
+    }
+
+    /// Removes a distro or profile that nothing stands on.
+    ///
+    /// # Errors
+    /// [`Fault`] that names who stands on it.
+    pub async fn remove(&self, which: &Parent, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        let (revision, objects) = self.current().await?;
+        let mut users: Vec<String> = objects
+            .profiles
+            .values()
+            .filter(|profile| profile.parent == *which)
+            .map(|profile| format!("profile {}", profile.name))
+            .collect();
+        let (write, kind, name) = match which {
+            Parent::Distro(name) => {
+                objects.distro(name)?;
+                (ObjectWrite::RemoveDistro(name.clone()), "distro", name)
+            }
+            Parent::Profile(name) => {
+                objects.profile(name)?;
+                for (host, plan) in self.store.plans().await? {
+                    if plan.profile.as_ref() == Some(name) {
+                        users.push(format!("host {}", label(&host)));
+                    }
+                }
+                (ObjectWrite::RemoveProfile(name.clone()), "profile", name)
+            }
+        };
+        if !users.is_empty() {
+            let more = users.len().saturating_sub(10);
+            users.truncate(10);
+            let mut told = users.join(", ");
+            if more > 0 {
+                told.push_str(&format!(" and {more} more"));
+            }
+            let why = format!("it is used by {told}");
+            return Err(Fault::new(kind, name, why, "give them another parent or profile first").into());
+        }
+        let entry = entry(actor, &format!("{kind}.remove"), &format!("{kind}:{name}"), now);
+        self.write(revision, &write, &entry).await
+    }
+
+    /// Sets the site's defaults.
+    ///
+    /// # Errors
+    /// When the ledger fails.
+    pub async fn set_defaults(&self, values: Values, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        let (revision, _) = self.current().await?;
+        let entry = entry(actor, "defaults.edit", "defaults", now);
+        self.write(revision, &ObjectWrite::Defaults(values), &entry).await
+    }
+
+    /// Sets what is wanted of a host.
+    ///
+    /// # Errors
+    /// [`Fault`] when its profile is not there, or an address is outside its subnet or another host's.
+    pub async fn set_plan(&self, plan: HostPlan, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        let (revision, objects) = self.current().await?;
+        if let Some(profile) = &plan.profile {
+            objects.lineage(profile)?;
+        }
+        self.check_addresses(&plan).await?;
+        let entry = entry(actor, "host.plan", &format!("host:{}", plan.host), now);
+        self.write(revision, &ObjectWrite::Plan(plan), &entry).await
+    }
+
+    /// Takes back all that is wanted of a host.
+    ///
+    /// # Errors
+    /// When the ledger fails.
+    pub async fn remove_plan(&self, host: HostId, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        let (revision, _) = self.current().await?;
+        let entry = entry(actor, "host.unplan", &format!("host:{host}"), now);
+        self.write(revision, &ObjectWrite::RemovePlan(host), &entry).await
+    }
+
+    /// Who would feel it if `after` were in force instead of what is.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn affected(&self, after: &Objects) -> Result<Affected, CatalogFault> {
+        let before = self.objects().await?;
+        let mut out = Affected::default();
+        for name in before.profiles.keys() {
+            if before.of_profile(name).ok() != after.of_profile(name).ok() {
+                out.profiles.push(name.clone());
+            }
+        }
+        for (host, plan) in self.store.plans().await? {
+            let label = label(&host);
+            if before.of_host(&plan, &label).ok() != after.of_host(&plan, &label).ok() {
+                out.hosts.push((host.id, label));
+            }
+        }
+        Ok(out)
+    }
+
+    async fn write(&self, revision: u64, write: &ObjectWrite, entry: &AuditEntry) -> Result<(), CatalogFault> {
+        Ok(self.store.write_desired(revision, write, entry).await?)
+    }
+
+    /// Static addresses lie in the configured subnet of their network, are nobody else's, and are written once.
+    async fn check_addresses(&self, plan: &HostPlan) -> Result<(), CatalogFault> {
+        let mut used: HashMap<IpAddr, String> = HashMap::new();
+        let own = addresses(plan.values.as_map());
+        if own.is_empty() {
+            return Ok(());
+        }
+        for (host, other) in self.store.plans().await? {
+            if other.host != plan.host {
+                for (_, net) in addresses(other.values.as_map()) {
+                    used.insert(net.addr(), format!("host {}", label(&host)));
+                }
+            }
+        }
+        for (path, net) in own {
+            let fault = |why: String, advice: &str| Err(Fault::new(&path, &net.to_string(), why, advice).into());
+            if let Some(owner) = used.insert(net.addr(), "another interface of this host".to_owned()) {
+                return fault(format!("the address is used by {owner}"), "write another address");
+            }
+            if let IpNet::V4(net4) = net
+                && let Some(subnet) = self.subnets.iter().find(|subnet| subnet.network.contains(&net4.addr()))
+            {
+                let outside = net4.addr() == subnet.network.network() || net4.addr() == subnet.network.broadcast();
+                if subnet.network.prefix_len() != net4.prefix_len() || outside {
+                    return fault(
+                        format!("it does not fit the configured subnet {}", subnet.network),
+                        "write an address of that subnet with its prefix",
+                    );
+                }
+            } else if net.addr().is_ipv4() && !self.subnets.is_empty() {
+                return fault(
+                    "it lies in no configured subnet".to_owned(),
+                    "write an address of a subnet of `muster config show`, or add the subnet",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Static addresses of a document, with the path of each.
+fn addresses(values: &Map<String, Value>) -> Vec<(String, IpNet)> {
+    let interfaces = values
+        .get("network")
+        .and_then(|network| network.get("interfaces"))
+        .and_then(Value::as_object);
+    let mut out = Vec::new();
+    for (name, interface) in interfaces.into_iter().flatten() {
+        let list = interface.get("addresses").and_then(Value::as_array);
+        for (place, text) in list.into_iter().flatten().enumerate() {
+            if let Some(net) = text.as_str().and_then(|text| text.parse().ok()) {
+                out.push((format!("network.interfaces.{name}.addresses.{place}"), net));
+            }
+        }
+    }
+    out
+}
+
+/// What people call a host: its desired name, else its id.
+fn label(host: &Host) -> String {
+    host.name.clone().unwrap_or_else(|| host.id.to_string())
+}
+
+fn unused(kind: &str, name: &str, used: bool) -> Result<(), Fault> {
+    if used {
+        Err(Fault::new(
+            "name",
+            name,
+            format!("there is a {kind} of this name"),
+            "choose another name, or edit it",
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+fn entry(actor: &str, action: &str, target: &str, now: DateTime<Utc>) -> AuditEntry {
+    AuditEntry {
+        id: new_id(now),
+        at: now,
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        target: Some(target.to_owned()),
+        detail: None,
+    }
+}

@@ -1,0 +1,100 @@
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::Value;
+
+use super::{
+    Store, StoreError,
+    distros::values,
+    entity::{host, host_plan, interface},
+    row::set,
+};
+use crate::{
+    desired::HostPlan,
+    inventory::{Host, HostId},
+};
+
+impl Store {
+    /// What is wanted of a host; an empty plan when nothing is.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn plan(&self, id: HostId) -> Result<HostPlan, StoreError> {
+        match host_plan::Entity::find_by_id(id.0).one(self.reader()).await? {
+            Some(row) => HostPlan::try_from(row),
+            None => Ok(HostPlan::empty(id)),
+        }
+    }
+
+    /// Every plan with its host.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn plans(&self) -> Result<Vec<(Host, HostPlan)>, StoreError> {
+        let plans = host_plan::Entity::find()
+            .order_by_asc(host_plan::Column::Host)
+            .all(self.reader())
+            .await?;
+        let mut out = Vec::with_capacity(plans.len());
+        let mut plans = plans.into_iter().peekable();
+        while plans.peek().is_some() {
+            let chunk: Vec<_> = plans.by_ref().take(500).collect();
+            let hosts = host::Entity::find()
+                .filter(host::Column::Id.is_in(chunk.iter().map(|plan| plan.host)))
+                .order_by_asc(host::Column::Id)
+                .all(self.reader())
+                .await?;
+            let mut hosts = hosts.into_iter().peekable();
+            for plan in chunk {
+                // Both are in the order of ids; a plan ends with its host.
+                if let Some(row) = hosts.next_if(|row| row.id == plan.host) {
+                    out.push((Host::try_from(row)?, HostPlan::try_from(plan)?));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Hosts of this desired name, id or MAC: usually one.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn hosts_called(&self, word: &str) -> Result<Vec<Host>, StoreError> {
+        let mut select = host::Entity::find();
+        if let Ok(id) = word.parse::<HostId>() {
+            select = select.filter(host::Column::Id.eq(id.0));
+        } else if let Some(owner) = match word.parse::<muster_facts::MacAddr>() {
+            Ok(mac) => {
+                interface::Entity::find_by_id(mac.to_string())
+                    .one(self.reader())
+                    .await?
+            }
+            Err(_) => None,
+        } {
+            select = select.filter(host::Column::Id.eq(owner.host));
+        } else {
+            select = select.filter(host::Column::Name.eq(word));
+        }
+        let rows = select.limit(2).all(self.reader()).await?;
+        rows.into_iter().map(Host::try_from).collect()
+    }
+}
+
+/// The row of a plan.
+pub(super) fn plan_row(plan: &HostPlan) -> host_plan::ActiveModel {
+    host_plan::ActiveModel {
+        host: set(plan.host.0),
+        profile: set(plan.profile.clone()),
+        values: set(Value::Object(plan.values.as_map().clone())),
+    }
+}
+
+impl TryFrom<host_plan::Model> for HostPlan {
+    type Error = StoreError;
+
+    fn try_from(row: host_plan::Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            host: HostId(row.host),
+            profile: row.profile,
+            values: values("host_plan", row.values)?,
+        })
+    }
+}
