@@ -1,7 +1,7 @@
 //! `muster distro`, `muster profile`, `muster host`, `muster defaults`: what is wanted of hosts.
 //!
 //! They work on the ledger itself, with or without a server; a running server notices by the revision
-//! (docs/decisions/0006).
+//! (docs/decisions/0007).
 
 use std::sync::LazyLock;
 
