@@ -1,6 +1,6 @@
 //! What machines ask while they boot: scripts, loaders, the collection image, and the place to report.
 //!
-//! Who may call: any machine on the boot network may fetch scripts and files; reporting needs the boot
+//! Who may call: any machine on the boot network may fetch scripts, files and the agent's program; reporting needs the boot
 //! token of that boot.
 
 mod content;
@@ -107,6 +107,8 @@ pub fn boot_router(discovery: Discovery, bounds: BootBounds) -> Router {
         .route("/boot/ipxe", get(script::ipxe))
         .route("/boot/loader/{name}", get(content::loader))
         .route("/boot/image/{name}", get(content::image))
+        .route("/boot/agent", get(content::agent))
+        .route("/boot/agent/{architecture}", get(content::agent))
         .route("/boot/facts", post(report::facts))
         .route("/boot/next", get(report::next))
         .route("/boot/progress", progress)
