@@ -22,6 +22,7 @@ use crate::{
     discovery::{ArrivalPort, Discovery},
     http::{
         HttpBounds, PageSetup, PageState,
+        agent::agent_router,
         boot::{BootBounds, boot_router, install_router, tree_router},
         page_router, serve_http,
     },
@@ -31,6 +32,7 @@ use crate::{
         tftp::{TftpBounds, run_tftp},
     },
     provision::{
+        agents::Agents,
         install::{GivenPlans, Installs},
         trees::Trees,
     },
@@ -230,6 +232,7 @@ impl Parts {
     ) -> Result<SocketAddr, AppError> {
         let boot = boot_router(discovery.clone(), BootBounds::default())
             .merge(install_router(installs.clone()))
+            .merge(agent_router(Agents::new(installs.clone())))
             .merge(tree_router(
                 Trees::new(settings.boot.tree_dir.value.clone()),
                 installs.clone(),

@@ -1,6 +1,7 @@
 //! What happens when a machine asks and when facts arrive.
 
 mod arrival;
+mod claim;
 mod clock;
 mod dhcp;
 mod feed;

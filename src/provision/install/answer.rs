@@ -10,7 +10,7 @@ use crate::{
     boot::{EventKind, Level},
     install::{Evidence, FailedBy, Outcome, Packages, Secrets, Stage, TokenOf, redact},
     inventory::HostId,
-    store::{Install, StoreError},
+    store::{AgentCredential, Install, StoreError, Write},
 };
 
 /// Why a token opens nothing.
@@ -194,7 +194,8 @@ impl Installs {
         Ok(self.told(host, word, message, packages).await?)
     }
 
-    /// Gives the agent of an installed system its credential, once. Only its hash is to be kept.
+    /// Gives the agent of an installed system its credential, once. Only its hash is kept, in the same commit in which the
+    /// installation moves on; what the host's agent was known by before ends with it.
     ///
     /// # Errors
     /// When the token gives no right now, or was used.
@@ -212,7 +213,15 @@ impl Installs {
             Stage::AgentEnrolled,
             format!("the agent at {client} got its credential"),
         );
-        self.advance(&mut install, &evidence, "agent").await?;
+        let kept = Write::AgentEnrolled(AgentCredential {
+            hash: credential.hash(),
+            host,
+            created_at: self.now(),
+            last_used_at: None,
+            revoked_at: None,
+            revoked_by: None,
+        });
+        self.advance_with(&mut install, &evidence, "agent", vec![kept]).await?;
         self.tell(
             host,
             EventKind::AgentEnrolled,
@@ -250,12 +259,13 @@ impl Installs {
         if meant != hash {
             return Err(self.refuse(host, client, AnswerRefused::Other));
         }
-        // Whoever has the address by a lease is the machine; where nobody does, whoever asked for the boot script.
+        // Whoever has the address by a lease is the machine; where nobody does, whoever asked for the boot script. The
+        // address that was planned for it is its own, whoever had it by a lease before.
         let own = match self.discovery().host_of_address(client) {
             Some(there) => there == host,
             None => open.client == Some(client),
         };
-        if !own {
+        if !own && !open.addresses.contains(&client) {
             return Err(self.refuse(host, client, AnswerRefused::Elsewhere));
         }
         let stage = open.progress.stage;
