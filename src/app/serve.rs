@@ -22,6 +22,7 @@ use crate::{
     discovery::{ArrivalPort, Discovery},
     http::{
         HttpBounds, PageSetup, PageState,
+        agent::agent_router,
         boot::{BootBounds, boot_router, install_router, tree_router},
         page_router, serve_http,
     },
@@ -30,7 +31,7 @@ use crate::{
         syslog::run_syslog,
         tftp::{TftpBounds, run_tftp},
     },
-    provision::{answers::Answers, install::Installs, trees::Trees},
+    provision::{agents::Agents, answers::Answers, install::Installs, trees::Trees},
     render::answer::Library,
     store::Store,
 };
@@ -233,6 +234,7 @@ impl Parts {
     ) -> Result<SocketAddr, AppError> {
         let boot = boot_router(discovery.clone(), BootBounds::default())
             .merge(install_router(installs.clone()))
+            .merge(agent_router(Agents::new(installs.clone())))
             .merge(tree_router(
                 Trees::new(settings.boot.tree_dir.value.clone()),
                 installs.clone(),

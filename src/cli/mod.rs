@@ -1,5 +1,6 @@
 //! The command line: parse, print, exit codes. 0 is well, 1 a failure or a failing check, 2 wrong usage or settings.
 
+mod agents;
 mod check;
 mod hosts;
 mod installs;
@@ -72,6 +73,9 @@ enum Command {
     /// Look at installations.
     #[command(subcommand)]
     Install(installs::InstallCommand),
+    /// Agents of installed systems.
+    #[command(subcommand)]
+    Agent(agents::AgentCommand),
     /// Systems that can be installed.
     #[command(subcommand)]
     Distro(Objects<DistroArgs>),
@@ -215,6 +219,10 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Install(command) => {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(installs::install(&settings, command))?)?;
+        }
+        Command::Agent(command) => {
+            let settings = config::load(&settings.sources())?;
+            print(&runtime()?.block_on(agents::agent(&settings, command))?)?;
         }
         Command::Distro(command) => print_wanted(settings, Wanted::Distro(command))?,
         Command::Profile(command) => print_wanted(settings, Wanted::Profile(command))?,
