@@ -31,6 +31,7 @@ use crate::{
         tftp::{TftpBounds, run_tftp},
     },
     provision::{
+        Catalog,
         install::{GivenPlans, Installs},
         trees::Trees,
     },
@@ -73,6 +74,7 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         .await
         .map_err(AppError::View)?;
 
+    let catalog = Catalog::new(store.clone(), &plain::subnets(settings));
     let installs = Installs::open(
         &discovery,
         Arc::new(GivenPlans::default()),
@@ -85,7 +87,9 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     parts.start_dhcp(settings, &discovery)?;
     parts.start_tftp(settings, &discovery)?;
     let bounds = plain::http_bounds(settings, open_files);
-    let page = parts.start_http(settings, &discovery, &installs, auth, &bounds).await?;
+    let page = parts
+        .start_http(settings, &discovery, &installs, &catalog, auth, &bounds)
+        .await?;
     parts.spawn("housekeeping", {
         let kept = run_housekeeping(store.clone(), parts.stop.clone());
         async move {
@@ -225,13 +229,14 @@ impl Parts {
         settings: &Settings,
         discovery: &Discovery,
         installs: &Installs,
+        catalog: &Catalog,
         auth: Auth,
         bounds: &HttpBounds,
     ) -> Result<SocketAddr, AppError> {
         let boot = boot_router(discovery.clone(), BootBounds::default())
             .merge(install_router(installs.clone()))
             .merge(tree_router(
-                Trees::new(settings.boot.tree_dir.value.clone()),
+                Trees::new(settings.boot.tree_dir.value.clone(), Some(catalog.clone())),
                 installs.clone(),
             ));
         let mut page = page_router(PageState::new(PageSetup {

@@ -7,6 +7,7 @@ mod blend;
 mod fault;
 mod field;
 mod objects;
+pub mod recognise;
 mod shape;
 mod text;
 mod values;

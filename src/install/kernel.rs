@@ -7,6 +7,9 @@ use muster_facts::MacAddr;
 
 use crate::inventory::UnknownWord;
 
+/// What Ubuntu's installer fetches is an image, not a folder: a tree that Muster serves has it under this name.
+pub const INSTALLER_IMAGE: &str = "installer.iso";
+
 /// Which installer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
@@ -134,7 +137,7 @@ pub fn kernel_line(target: &Target<'_>) -> String {
             // A folder with user-data and meta-data; the slash at its end is needed.
             let folder = format!("nocloud;s={}/", url.trim_end_matches('/'));
             ours.push(("ds", Some(folder)));
-            ours.extend(target.tree_url.map(|tree| ("url", Some(tree.to_owned()))));
+            ours.extend(target.tree_url.map(|tree| ("url", Some(image_of(tree)))));
         }
         Family::Suse => {
             ours.push(("autoyast", Some(url)));
@@ -164,6 +167,15 @@ pub fn kernel_line(target: &Target<'_>) -> String {
         }
     }
     line
+}
+
+/// Ubuntu's installer fetches a whole image: the one in the tree, unless the tree is one.
+fn image_of(tree: &str) -> String {
+    if tree.ends_with(".iso") {
+        tree.to_owned()
+    } else {
+        format!("{}/{INSTALLER_IMAGE}", tree.trim_end_matches('/'))
+    }
 }
 
 /// One option. What would end the line, or a word in it, is left out or quoted as the kernel reads it
@@ -234,7 +246,11 @@ mod tests {
             (
                 Family::Ubuntu,
                 24,
-                &["autoinstall", "ds=nocloud;s=http://10.77.0.1/boot/answer/TOKEN/"],
+                &[
+                    "autoinstall",
+                    "ds=nocloud;s=http://10.77.0.1/boot/answer/TOKEN/",
+                    "url=http://10.77.0.1/boot/tree/x/installer.iso",
+                ],
             ),
             (
                 Family::Suse,

@@ -14,7 +14,7 @@ mod stage;
 
 pub use compare::{Difference, Planned, compare};
 pub use guard::{BootChoice, Interruption, MOST_STARTS, boot};
-pub use kernel::{Family, KernelOption, OptionValue, Target, kernel_line};
+pub use kernel::{Family, INSTALLER_IMAGE, KernelOption, OptionValue, Target, kernel_line};
 pub use limits::{Limits, Patience, Stuck};
 pub use logline::{LogLine, LogMeaning, meaning};
 pub use open::{Hashes, OpenInstall, OpenInstalls, Secrets, TokenOf};

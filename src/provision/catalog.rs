@@ -141,6 +141,14 @@ impl Catalog {
         }
     }
 
+    /// Whether a distro can be entered under this name.
+    ///
+    /// # Errors
+    /// [`Fault`] when the name is in use.
+    pub async fn unused_distro(&self, name: &str) -> Result<(), CatalogFault> {
+        Ok(unused("distro", name, self.objects().await?.distros.contains_key(name))?)
+    }
+
     /// Enters a distro.
     ///
     /// # Errors

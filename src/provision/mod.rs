@@ -1,6 +1,7 @@
 //! What people plan for their hosts, and how it is carried out.
 
 mod catalog;
+pub mod import;
 pub mod install;
 pub mod trees;
 
