@@ -3,6 +3,7 @@
 mod catalog;
 pub mod import;
 pub mod install;
+pub mod snippets;
 pub mod trees;
 
-pub use catalog::{Affected, Catalog, CatalogFault, HostDesired};
+pub use catalog::{Affected, Catalog, CatalogFault, HostDesired, NewHost};

@@ -122,7 +122,9 @@ pub fn check_public(folder: &Path, tree_dir: &Path, files: &[&str]) -> Result<()
         return Ok(());
     }
     for file in files {
-        let Ok(path) = tree.join(file).canonicalize() else { continue };
+        let Ok(path) = tree.join(file).canonicalize() else {
+            continue;
+        };
         for part in path.ancestors() {
             let needed = if part == path { 0o004 } else { 0o001 };
             let open = fs::metadata(part).is_ok_and(|meta| meta.permissions().mode() & needed != 0);

@@ -27,7 +27,14 @@ pub(super) struct DiskInfo {
 
 impl DiskInfo {
     pub(super) fn read(text: &str) -> Option<Self> {
-        let line: String = text.lines().next()?.trim().chars().filter(|c| !c.is_control()).take(200).collect();
+        let line: String = text
+            .lines()
+            .next()?
+            .trim()
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(200)
+            .collect();
         let (named, after) = match line.split_once('"') {
             Some((named, rest)) => (named, rest),
             None => (line.as_str(), ""),
@@ -198,12 +205,10 @@ pub(super) fn look_at_netboot(look: &mut Look<'_>) -> Found {
         .is_some_and(|codename| look.view.has(&format!("dists/{codename}/Release")));
     let mut found = finish(look, codename, &number, arch, pair)?;
     if !packages {
-        found.on_mirror = found.codename.as_deref().map(|codename| netboot_of_mirror(codename, arch));
-        found.cautions.push(
-            "this folder has the installer and no packages: give the mirror they come from with --url, e.g. --url \
-             http://deb.debian.org/debian"
-                .to_owned(),
-        );
+        found.on_mirror = found
+            .codename
+            .as_deref()
+            .map(|codename| netboot_of_mirror(codename, arch));
     }
     Ok(Some(found))
 }

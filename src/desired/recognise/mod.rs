@@ -296,10 +296,7 @@ impl<'a> Look<'a> {
 
     /// Cautions when the shipped templates are not made for this version.
     fn check_claimed(&mut self, system: &str, major: &str, from: u32, to: u32) {
-        if !major
-            .parse::<u32>()
-            .is_ok_and(|major| (from..=to).contains(&major))
-        {
+        if !major.parse::<u32>().is_ok_and(|major| (from..=to).contains(&major)) {
             self.caution(format!(
                 "the shipped answer files are made for {system} {from} to {to}: check what is rendered before you install"
             ));
@@ -313,7 +310,10 @@ fn number(word: &str) -> (&str, &str) {
         .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
         .unwrap_or(word.len());
     let (number, rest) = word.split_at(end);
-    (number.trim_end_matches('.'), rest.trim_start_matches(['-', '_', ' ', '.']))
+    (
+        number.trim_end_matches('.'),
+        rest.trim_start_matches(['-', '_', ' ', '.']),
+    )
 }
 
 /// The part before the first dot.

@@ -40,11 +40,7 @@ pub(super) fn of_treeinfo(
             "if it is installed by a kickstart, enter it with `muster distro add --family redhat`",
         ));
     };
-    let pairs: Vec<(String, String)> = info
-        .images(arch.as_str())
-        .into_iter()
-        .chain([usual()])
-        .collect();
+    let pairs: Vec<(String, String)> = info.images(arch.as_str()).into_iter().chain([usual()]).collect();
     let repositories: Vec<String> = info.repositories().into_iter().map(str::to_owned).collect();
     let mut found = finish(look, known, version, arch, &pairs, &repositories)?;
     // A tree of CentOS Linux names its major version as its system does; some others name theirs in .discinfo only.
@@ -148,7 +144,9 @@ fn finish(
         .iter()
         .any(|file| look.view.has(file))
     {
-        look.caution("the installer itself (images/install.img) is not in the tree: Anaconda will not find its second stage");
+        look.caution(
+            "the installer itself (images/install.img) is not in the tree: Anaconda will not find its second stage",
+        );
     }
     look.check_claimed(id, major(numbered), from, to);
     Ok(Recognised {

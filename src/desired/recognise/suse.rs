@@ -31,7 +31,12 @@ pub(super) fn look_at_media(look: &mut Look<'_>) -> Found {
         .lines()
         .map(str::trim)
         .find(|line| line.starts_with("openSUSE-") || line.starts_with("SLE"))
-        .or_else(|| text.lines().next().and_then(|line| line.split_once(" - ")).map(|(_, rest)| rest.trim()))
+        .or_else(|| {
+            text.lines()
+                .next()
+                .and_then(|line| line.split_once(" - "))
+                .map(|(_, rest)| rest.trim())
+        })
     else {
         return Ok(None);
     };
@@ -73,7 +78,12 @@ pub(super) fn look_at_media(look: &mut Look<'_>) -> Found {
 }
 
 fn usual(arch: Arch) -> [(String, String); 2] {
-    let at = |folder: &str| (format!("boot/{arch}/{folder}linux"), format!("boot/{arch}/{folder}initrd"));
+    let at = |folder: &str| {
+        (
+            format!("boot/{arch}/{folder}linux"),
+            format!("boot/{arch}/{folder}initrd"),
+        )
+    };
     [at("loader/"), at("")]
 }
 

@@ -46,7 +46,8 @@ impl TreeInfo {
     }
 
     pub(super) fn version(&self) -> Option<&str> {
-        self.get("general", "version").or_else(|| self.get("release", "version"))
+        self.get("general", "version")
+            .or_else(|| self.get("release", "version"))
     }
 
     pub(super) fn arch(&self) -> Option<&str> {
@@ -86,7 +87,10 @@ pub(super) fn look(look: &mut Look<'_>) -> Found {
         look.saw(&file, "it names no family or no version");
         return Ok(None);
     };
-    look.saw(&file, format!("{family} {version} for {}", info.arch().unwrap_or("nobody knows what")));
+    look.saw(
+        &file,
+        format!("{family} {version} for {}", info.arch().unwrap_or("nobody knows what")),
+    );
     let Some(arch) = info.arch() else {
         return Err(look.refuse(
             &format!("{file} names no processor"),

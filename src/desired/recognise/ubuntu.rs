@@ -26,7 +26,10 @@ pub(super) fn look(look: &mut Look<'_>) -> Found {
         at("hwe-vmlinuz", "hwe-initrd"),
     ])?;
     if look.view.has("casper/install-sources.yaml") {
-        look.saw("casper/install-sources.yaml", "subiquity's sources: it takes an autoinstall");
+        look.saw(
+            "casper/install-sources.yaml",
+            "subiquity's sources: it takes an autoinstall",
+        );
     } else {
         look.caution("casper/install-sources.yaml is not there: this may be an image without subiquity, which takes no autoinstall");
     }

@@ -64,7 +64,9 @@ pub enum ImageFault {
         source: io::Error,
     },
     /// The program failed.
-    #[error("{program} could not unpack the image ({status}): {said}; the file may be incomplete: compare its checksum")]
+    #[error(
+        "{program} could not unpack the image ({status}): {said}; the file may be incomplete: compare its checksum"
+    )]
     Failed {
         /// Which.
         program: &'static str,

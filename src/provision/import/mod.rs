@@ -176,10 +176,21 @@ async fn from_image(
 }
 
 fn look(root: &Path, asked: &ImportAsked) -> Result<Recognised, ImportFault> {
-    recognise(&FolderView::new(root), &asked.choice).map_err(|fault| ImportFault::NotRecognised {
+    let mut found = recognise(&FolderView::new(root), &asked.choice).map_err(|fault| ImportFault::NotRecognised {
         path: asked.from.clone(),
         fault,
-    })
+    })?;
+    if found.on_mirror.is_some() {
+        found.cautions.push(match &asked.url {
+            Some(url) => format!("kernel and initrd are those of the mirror {url}, where the packages are"),
+            None => {
+                "this folder has the installer and no packages: give the mirror they come from with --url, e.g. --url \
+                     http://deb.debian.org/debian"
+                    .to_owned()
+            }
+        });
+    }
+    Ok(found)
 }
 
 fn distro(asked: &ImportAsked, found: &Recognised, folder: &Path) -> Distro {

@@ -172,7 +172,10 @@ mod tests {
 
         let staging = Staging::begin(trees.path(), "rocky9").unwrap();
         fill(&staging);
-        assert!(matches!(Staging::begin(trees.path(), "rocky9"), Err(ImageFault::Busy(_))));
+        assert!(matches!(
+            Staging::begin(trees.path(), "rocky9"),
+            Err(ImageFault::Busy(_))
+        ));
         drop(staging);
         assert_eq!(names(), 0);
 
@@ -190,6 +193,9 @@ mod tests {
         staging.make_public().unwrap();
         let kept = staging.keep().unwrap().entered();
         assert!(kept.join("pool/a").is_file());
-        assert!(matches!(Staging::begin(trees.path(), "rocky9"), Err(ImageFault::Taken(_))));
+        assert!(matches!(
+            Staging::begin(trees.path(), "rocky9"),
+            Err(ImageFault::Taken(_))
+        ));
     }
 }
