@@ -8,7 +8,7 @@ mod plain;
 mod serve;
 
 pub use ledger::{now, open, open_migrated};
-pub use plain::plan;
+pub use plain::{plan, subnets};
 pub use serve::serve;
 
 /// Why Muster cannot start, or had to stop.

@@ -11,21 +11,15 @@ struct Site(TempDir);
 
 impl Site {
     fn new() -> Self {
-        let subnets = "[[subnets]]\nnetwork = \"10.77.0.0/24\"\nmode = \"full\"\nrouter = \"10.77.0.1\"\nranges = \
+        let subnets = "[[dhcp.subnets]]\nnetwork = \"10.77.0.0/24\"\nmode = \"pool\"\nrouter = \"10.77.0.1\"\nranges = \
                        [\"10.77.0.100-10.77.0.199\"]\nreservations = [{ mac = \"52:54:00:77:00:99\", address = \
                        \"10.77.0.99\" }]\n";
-        let dir = folder("127.0.0.1:0", "");
+        let dir = folder("127.0.0.1:0", subnets);
         let settings = dir.path().join("muster.toml");
-        let text = fs::read_to_string(&settings)
-            .unwrap()
-            .replace(
-                "[dhcp]\nenabled = false\n",
-                &format!("[dhcp]\nenabled = true\n{subnets}"),
-            )
-            .replace(
-                "[boot]\n",
-                &format!("[boot]\ntree_dir = \"{}/trees\"\n", dir.path().display()),
-            );
+        let text = fs::read_to_string(&settings).unwrap().replace(
+            "[boot]\n",
+            &format!("[boot]\ntree_dir = \"{}/trees\"\n", dir.path().display()),
+        );
         fs::write(settings, text).unwrap();
         let site = Self(dir);
         site.does(&["migrate"]);

@@ -13,6 +13,7 @@ mod broken_setups;
 mod cli;
 mod cli_desired;
 mod dhcp;
+mod entered_hosts;
 mod http_bounds;
 mod import;
 mod installs;

@@ -101,10 +101,7 @@ pub(super) enum Wanted {
 
 pub(super) async fn wanted(settings: &Settings, command: Wanted) -> Result<String, Failure> {
     let store = open(settings).await?;
-    let catalog = Catalog::new(
-        store.clone(),
-        &app::plan(settings).dhcp.map_or_else(Vec::new, |dhcp| dhcp.subnets),
-    );
+    let catalog = Catalog::new(store.clone(), &app::subnets(settings));
     let done = match command {
         Wanted::Distro(DistroCommand::Import(args)) => import::import(&catalog, settings, args).await,
         Wanted::Distro(DistroCommand::Objects(command)) => Ok(distro::distro(&catalog, command).await?),
