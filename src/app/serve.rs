@@ -31,7 +31,7 @@ use crate::{
         syslog::run_syslog,
         tftp::{TftpBounds, run_tftp},
     },
-    provision::{agents::Agents, answers::Answers, install::Installs, trees::Trees},
+    provision::{Catalog, agents::Agents, answers::Answers, install::Installs, trees::Trees},
     render::answer::Library,
     store::Store,
 };
@@ -76,7 +76,8 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     for skipped in library.skipped() {
         tracing::warn!(path = %skipped.path.display(), why = skipped.why, "a template of the site is not used");
     }
-    let answers = Answers::new(store.clone(), plain::catalog(settings, store.clone()), library);
+    let catalog = plain::catalog(settings, store.clone());
+    let answers = Answers::new(store.clone(), catalog.clone(), library);
     let installs = Installs::open(
         &discovery,
         Arc::new(answers.clone()),
@@ -89,7 +90,9 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     parts.start_dhcp(settings, &discovery)?;
     parts.start_tftp(settings, &discovery)?;
     let bounds = plain::http_bounds(settings, open_files);
-    let page = parts.start_http(settings, &discovery, &installs, auth, &bounds).await?;
+    let page = parts
+        .start_http(settings, &discovery, &installs, &catalog, auth, &bounds)
+        .await?;
     parts.spawn("housekeeping", {
         let kept = run_housekeeping(store.clone(), parts.stop.clone());
         async move {
@@ -229,6 +232,7 @@ impl Parts {
         settings: &Settings,
         discovery: &Discovery,
         installs: &Installs,
+        catalog: &Catalog,
         auth: Auth,
         bounds: &HttpBounds,
     ) -> Result<SocketAddr, AppError> {
@@ -236,7 +240,7 @@ impl Parts {
             .merge(install_router(installs.clone()))
             .merge(agent_router(Agents::new(installs.clone())))
             .merge(tree_router(
-                Trees::new(settings.boot.tree_dir.value.clone()),
+                Trees::new(settings.boot.tree_dir.value.clone(), Some(catalog.clone())),
                 installs.clone(),
             ));
         let mut page = page_router(PageState::new(PageSetup {

@@ -6,7 +6,9 @@
 mod blend;
 mod fault;
 mod field;
+mod find;
 mod objects;
+pub mod recognise;
 mod shape;
 mod text;
 mod values;
@@ -14,6 +16,7 @@ mod values;
 pub use blend::{Effective, LayerName, blend};
 pub use fault::Fault;
 pub use field::{FIELDS, Field, FieldKind, field};
+pub use find::Condition;
 pub use objects::{Distro, Family, HostPlan, Lineage, MAX_NESTING, Objects, Parent, Profile, Tree, check_name};
 pub use text::{kernel_line, options, split_words};
 pub use values::{INHERIT, Values};

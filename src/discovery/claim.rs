@@ -186,15 +186,17 @@ impl View {
 
     /// What is on disk now: the host's row, its interfaces, and no more stubs of it.
     pub(super) fn settle(&mut self, host: &Host, macs: &[MacAddr], absorbed: &[HostId], keys: Vec<Key>) {
+        let mut given = None;
         for stub in absorbed {
             self.installs.absorb(*stub, host.id);
+            given = given.or_else(|| self.host(*stub)?.name.clone());
             self.remove_host(*stub);
         }
         self.keys_mut().set(host.id, keys);
         // Verdict and name are others' to tell; they may have changed while the report was on its way.
         let kept = self.host(host.id).unwrap_or(host);
         let settled = Host {
-            name: kept.name.clone(),
+            name: kept.name.clone().or(given),
             boot_verdict: kept.boot_verdict.clone(),
             booted_at: kept.booted_at,
             last_seen_at: kept.last_seen_at.max(host.last_seen_at),

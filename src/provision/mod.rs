@@ -3,7 +3,9 @@
 pub mod agents;
 pub mod answers;
 mod catalog;
+pub mod import;
 pub mod install;
+pub mod snippets;
 pub mod trees;
 
-pub use catalog::{Affected, Catalog, CatalogFault, HostDesired};
+pub use catalog::{Affected, Catalog, CatalogFault, HostDesired, NewHost};

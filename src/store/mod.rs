@@ -36,6 +36,7 @@ pub use facts::{FactSet, FactsSaved};
 pub use hosts::{HostPage, HostQuery, HostSort};
 pub use installs::{Install, InstallLog, InstallQuery};
 pub use leases::{LeasePage, LeaseQuery};
+pub use plans::PlannedHost;
 pub use servers::DhcpServerSeen;
 pub use sessions::Session;
 pub use settings::AuditEntry;

@@ -135,6 +135,15 @@ impl Write {
     }
 }
 
+/// Writes a few things in a transaction of somebody else.
+pub(super) async fn write_all(connection: &impl ConnectionTrait, writes: &[Write]) -> Result<(), StoreError> {
+    let mut batch = Batch::default();
+    for write in writes {
+        batch.add(connection, write).await?;
+    }
+    batch.flush(connection).await
+}
+
 /// What one transaction will write in few statements.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
