@@ -11,7 +11,7 @@ pub enum Permission {
     OwnAccount,
     /// One's own API tokens.
     OwnTokens,
-    /// Start, cancel and retry installations.
+    /// Start, cancel and retry installations, and say by rules which hosts are installed with what.
     Install,
 }
 

@@ -195,6 +195,10 @@ event_kinds! {
     InstallEnded = "install_ended",
     /// The agent of an installed system got its credential.
     AgentEnrolled = "agent_enrolled",
+    /// Rules on facts gave a host something.
+    RuleGave = "rule_gave",
+    /// What a rule would give cannot be given.
+    RuleRefused = "rule_refused",
     /// A machine may be one of several hosts.
     HostAmbiguous = "host_ambiguous",
 }

@@ -4,6 +4,7 @@ mod check;
 mod hosts;
 mod installs;
 mod password;
+mod rules;
 mod settings;
 mod table;
 mod template;
@@ -77,6 +78,9 @@ enum Command {
     /// What is wanted of one host.
     #[command(subcommand)]
     Host(HostCommand),
+    /// What hosts are given because of their facts.
+    #[command(subcommand)]
+    Rule(rules::RuleCommand),
     /// Users of the page and the API.
     #[command(subcommand)]
     User(UserCommand),
@@ -209,6 +213,10 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Distro(command) => print_wanted(settings, Wanted::Distro(command))?,
         Command::Profile(command) => print_wanted(settings, Wanted::Profile(command))?,
         Command::Host(command) => print_wanted(settings, Wanted::Host(command))?,
+        Command::Rule(command) => {
+            let settings = config::load(&settings.sources())?;
+            print(&runtime()?.block_on(rules::rule(&settings, command))?)?;
+        }
         Command::User(user) => {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(users::user(&settings, user))?)?;

@@ -12,7 +12,7 @@ use super::{Failure, hosts::open, table::table};
 use crate::{
     app,
     config::Settings,
-    desired::{Distro, Effective, FIELDS, Family, Fault, FieldKind, Parent, Profile, Tree, Values},
+    desired::{Distro, Effective, FIELDS, Family, Fault, FieldKind, Parent, Profile, Tree, Values, rules::Giver},
     inventory::HostId,
     provision::{Catalog, CatalogFault},
 };
@@ -366,6 +366,8 @@ async fn host(catalog: &Catalog, command: HostCommand) -> Result<String, Catalog
             let mut plan = known(catalog, id, &args.host).await?.plan;
             if let Some(profile) = args.profile {
                 plan.profile = Some(profile).filter(|name| !name.is_empty());
+                // Also when a rule gave the same: from now on a person has.
+                plan.profile_by = Some(Giver::Person);
             }
             plan.values = plan.values.changed(args.fields.0, args.in_place)?;
             catalog.set_plan(plan, ACTOR, now).await?;
@@ -373,7 +375,7 @@ async fn host(catalog: &Catalog, command: HostCommand) -> Result<String, Catalog
         }
         HostCommand::Report { host, json } => {
             let id = catalog.host_called(&host).await?.id;
-            Ok(report(&known(catalog, id, &host).await?.effective, json))
+            Ok(host_report(&known(catalog, id, &host).await?, json))
         }
         HostCommand::Remove { host } => {
             let id = catalog.host_called(&host).await?.id;
@@ -381,6 +383,27 @@ async fn host(catalog: &Catalog, command: HostCommand) -> Result<String, Catalog
             Ok(format!("nothing is wanted of host {host} any more\n"))
         }
     }
+}
+
+/// The profile with who gave it, and every value in force with its layer.
+fn host_report(desired: &crate::provision::HostDesired, json: bool) -> String {
+    let plan = &desired.plan;
+    let by = match &plan.profile_by {
+        Some(Giver::Rule(name)) => format!("rule {name}"),
+        _ => "person".to_owned(),
+    };
+    let effective = &desired.effective;
+    if json {
+        let profile = plan.profile.as_ref().map(|name| json!({"name": name, "from": by}));
+        let document = json!({"profile": profile, "values": effective.shown(), "origins": effective.origins});
+        return format!("{document:#}\n");
+    }
+    let mut rows = Vec::new();
+    if let Some(profile) = &plan.profile {
+        rows.push(vec!["(profile)".to_owned(), profile.clone(), by]);
+    }
+    rows.extend(value_rows(effective));
+    table(&["NAME", "VALUE", "FROM"], &rows)
 }
 
 async fn known(catalog: &Catalog, id: HostId, word: &str) -> Result<crate::provision::HostDesired, CatalogFault> {
@@ -413,12 +436,18 @@ async fn remove(catalog: &Catalog, which: Parent) -> Result<String, CatalogFault
 
 /// Every value in force with its layer; secrets as "(set)".
 fn report(effective: &Effective, json: bool) -> String {
-    let shown = effective.shown();
     if json {
-        return format!("{:#}\n", json!({"values": shown, "origins": effective.origins}));
+        return format!(
+            "{:#}\n",
+            json!({"values": effective.shown(), "origins": effective.origins})
+        );
     }
+    table(&["NAME", "VALUE", "FROM"], &value_rows(effective))
+}
+
+fn value_rows(effective: &Effective) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
-    for (key, value) in &shown {
+    for (key, value) in &effective.shown() {
         let layer = |path: &str| effective.origins.get(path).map(ToString::to_string).unwrap_or_default();
         match value {
             Value::Object(map) => {
@@ -435,7 +464,7 @@ fn report(effective: &Effective, json: bool) -> String {
             value => rows.push(vec![key.clone(), text(value), layer(key)]),
         }
     }
-    table(&["NAME", "VALUE", "FROM"], &rows)
+    rows
 }
 
 fn text(value: &Value) -> String {

@@ -1,12 +1,13 @@
 //! What people want of hosts: distros, profiles, plans, and the values that inherit through them. Pure.
 //!
-//! Values flow settings → distro → profile(s) → host. How two layers meet is said by the kind of a field
+//! Values flow settings → distro → profile(s) → rules → host. How two layers meet is said by the kind of a field
 //! ([`FieldKind`]); [`blend`] keeps the layer of every value beside it.
 
 mod blend;
 mod fault;
 mod field;
 mod objects;
+pub mod rules;
 mod shape;
 mod text;
 mod values;

@@ -2,6 +2,7 @@
 
 mod catalog;
 pub mod install;
+pub mod rules;
 pub mod trees;
 
 pub use catalog::{Affected, Catalog, CatalogFault, HostDesired};

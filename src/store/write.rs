@@ -11,11 +11,12 @@ use sea_orm::{
 };
 
 use super::{
-    DhcpServerSeen, FactsSaved, Install, InstallLog, StoreError, absorb,
+    DhcpServerSeen, FactsSaved, Given, Install, InstallLog, StoreError, absorb,
     entity::{boot_token, component, dhcp_server, event, fact_change, fact_set, host, host_key, interface, lease},
     events, facts, hosts, installs,
     leases::lease_row,
     row::set,
+    rules,
     servers::dhcp_server_row,
     tokens::boot_token_row,
 };
@@ -104,6 +105,9 @@ pub enum Write {
     Install(Box<Install>),
     /// A line heard of an installation.
     InstallLog(InstallLog),
+    /// What rules give a host. Refused with [`StoreError::Overtaken`] when a person has decided about its profile
+    /// meanwhile, and with [`StoreError::NameTaken`] when another host was given the name.
+    Given(Box<Given>),
 }
 
 impl Write {
@@ -207,7 +211,7 @@ impl Batch {
 }
 
 /// Inserts rows in statements of [`ROWS`]; gives how many were inserted or updated.
-async fn insert<A>(
+pub(super) async fn insert<A>(
     connection: &impl ConnectionTrait,
     rows: Vec<A>,
     on_conflict: Option<OnConflict>,
@@ -385,6 +389,10 @@ async fn write_single(connection: &impl ConnectionTrait, write: &Write) -> Resul
         }
         Write::InstallLog(line) => {
             installs::write_log(connection, line).await?;
+            None
+        }
+        Write::Given(given) => {
+            rules::write_given(connection, given).await?;
             None
         }
         Write::TokenEnded(hash) => {

@@ -81,6 +81,8 @@ impl Story {
             | EventKind::InstallStuck
             | EventKind::InstallEnded
             | EventKind::AgentEnrolled
+            | EventKind::RuleGave
+            | EventKind::RuleRefused
             | EventKind::DhcpRelease
             | EventKind::NextTold
             | EventKind::HostCreated

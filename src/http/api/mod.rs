@@ -4,6 +4,7 @@ mod account;
 mod hosts;
 mod installs;
 mod network;
+mod rules;
 mod shape;
 
 use utoipa::{
@@ -84,6 +85,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .api(read_hosts, handlers!(installs::install_log))
         .api(Access::Needs(Permission::Install), handlers!(installs::cancel_install))
         .api(Access::Needs(Permission::Install), handlers!(installs::retry_install))
+        .api(read_hosts, handlers!(rules::rules))
+        .api(read_hosts, handlers!(rules::rule))
+        .api(Access::Needs(Permission::Install), handlers!(rules::put_rule))
+        .api(Access::Needs(Permission::Install), handlers!(rules::remove_rule))
+        .api(read_hosts, handlers!(rules::try_rules))
+        .api(Access::Needs(Permission::Install), handlers!(rules::apply_rules))
         .api(Access::Needs(Permission::OwnAccount), handlers!(account::me))
         .api(
             Access::Needs(Permission::OwnTokens),

@@ -136,6 +136,8 @@ fn actor(event: &Event) -> &'static str {
         | EventKind::InstallStuck
         | EventKind::InstallEnded
         | EventKind::AgentEnrolled
+        | EventKind::RuleGave
+        | EventKind::RuleRefused
         | EventKind::HostCreated
         | EventKind::HostRecognised
         | EventKind::HostAmbiguous => "muster",

@@ -6,6 +6,7 @@ mod hosts;
 mod leases;
 mod measure;
 mod people;
+mod rules;
 mod samples;
 mod transcripts;
 mod writer;
@@ -32,7 +33,8 @@ async fn an_empty_database_says_what_it_lacks() {
         [
             "m20261123_000001_ledger",
             "m20261124_000002_profiles",
-            "m20261124_000003_installs"
+            "m20261124_000003_installs",
+            "m20261124_000004_rules"
         ]
     );
     assert_eq!(store.migrate().await.expect("applies"), pending);
