@@ -26,7 +26,7 @@ const UNNAMED: &str = "trial";
 /// What a rule says; an empty text takes a part away.
 #[derive(Debug, Args)]
 pub(super) struct Parts {
-    /// The expression, e.g. 'vendor is like("Dell*") and `memory_gib` >= 64'.
+    /// The expression, e.g. 'vendor is like("Dell*") and cores >= 16'.
     #[arg(long)]
     when: Option<String>,
     /// Rules are asked by order, lower ones first; 100 when not said.

@@ -7,7 +7,7 @@ use muster_facts::Facts;
 
 use super::{Discovery, FeedItem, MoveRefused};
 use crate::{
-    desired::rules::By,
+    desired::rules::{By, GivenLayer},
     inventory::{
         Change, HostId, Source, State,
         lifecycle::{self, Cause},
@@ -37,7 +37,7 @@ pub struct Gift {
     /// A name in the ledger.
     pub name: Option<By<String>>,
     /// The layers, as they are from now on.
-    pub layers: Vec<crate::desired::rules::GivenLayer>,
+    pub layers: Vec<GivenLayer>,
 }
 
 impl Discovery {

@@ -8,8 +8,8 @@ use crate::desired::{Fault, nearest};
 pub enum Answer {
     /// Its expression holds.
     Matches,
-    /// It does not hold, and which part of it.
-    Misses(String),
+    /// It does not hold, and which part of it, when that was asked for.
+    Misses(Option<String>),
     /// It cannot be said.
     Fails(Fault),
 }
@@ -91,9 +91,9 @@ impl RuleBook {
         })
     }
 
-    /// What each rule says of a host.
+    /// What each rule says of a host; with `why` it is worked out which part of an expression does not hold.
     #[must_use]
-    pub fn answers(&self, facts: &Sighted) -> Vec<Judged<'_>> {
+    pub fn answers(&self, facts: &Sighted, why: bool) -> Vec<Judged<'_>> {
         self.rules
             .iter()
             .map(|(rule, compiled)| {
@@ -101,7 +101,7 @@ impl RuleBook {
                     Err(fault) => Answer::Fails(fault.clone()),
                     Ok(compiled) => match compiled.when.holds(facts) {
                         Ok(true) => Answer::Matches,
-                        Ok(false) => Answer::Misses(compiled.when.misses(facts)),
+                        Ok(false) => Answer::Misses(why.then(|| compiled.when.misses(facts))),
                         Err(fault) => Answer::Fails(fault),
                     },
                 };

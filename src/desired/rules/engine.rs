@@ -3,10 +3,13 @@
 use std::{borrow::Cow, net::IpAddr, sync::LazyLock};
 
 use ipnet::IpNet;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, filters, tests};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, filters, tests, value::Kwargs};
 
 /// Steps of one expression.
 const FUEL: u64 = 20_000;
+
+/// Longest text that `like` looks at, bytes.
+const LONGEST_LIKE: usize = 4096;
 
 /// Levels of calls within calls.
 const DEPTH: usize = 32;
@@ -72,8 +75,13 @@ pub(super) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.add_filter("list", filters::list);
     engine.add_filter("lower", filters::lower);
     engine.add_filter("map", filters::map);
-    engine.add_filter("max", filters::max);
-    engine.add_filter("min", filters::min);
+    // Of an empty list they are zero: a machine without disks has no disk that is large enough.
+    engine.add_filter("max", |state: &State<'_, '_>, value: Value, arguments: Kwargs| {
+        filters::max(state, value, arguments).map(zero_when_undefined)
+    });
+    engine.add_filter("min", |state: &State<'_, '_>, value: Value, arguments: Kwargs| {
+        filters::min(state, value, arguments).map(zero_when_undefined)
+    });
     engine.add_filter("reject", filters::reject);
     engine.add_filter("rejectattr", filters::rejectattr);
     engine.add_filter("replace", filters::replace);
@@ -111,10 +119,20 @@ pub(super) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine
 });
 
+fn zero_when_undefined(value: Value) -> Value {
+    if value.is_undefined() { Value::from(0) } else { value }
+}
+
 /// `product is like("PowerEdge R6*")`: `*` stands for any letters, `?` for one; great and small letters are the same,
 /// because makers write their own names in several ways.
 #[expect(clippy::needless_pass_by_value, reason = "the engine hands over texts this way")]
-fn like(value: Cow<'_, str>, wanted: Cow<'_, str>) -> bool {
+fn like(value: Cow<'_, str>, wanted: Cow<'_, str>) -> Result<bool, Error> {
+    if value.len() > LONGEST_LIKE {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            format!("a text of more than {LONGEST_LIKE} bytes is like nothing"),
+        ));
+    }
     let text: Vec<char> = value.to_lowercase().chars().collect();
     let wanted: Vec<char> = wanted.to_lowercase().chars().collect();
     let (mut at, mut place) = (0, 0);
@@ -136,15 +154,12 @@ fn like(value: Cow<'_, str>, wanted: Cow<'_, str>) -> bool {
                     place = back + 1;
                     at = from + 1;
                 }
-                None => return false,
+                None => return Ok(false),
             },
         }
     }
-    wanted
-        .get(place..)
-        .unwrap_or_default()
-        .iter()
-        .all(|letter| *letter == '*')
+    let rest = wanted.get(place..).unwrap_or_default();
+    Ok(rest.iter().all(|letter| *letter == '*'))
 }
 
 /// `address is in_network("10.1.0.0/16")`; what is no address is in none.

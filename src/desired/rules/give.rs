@@ -139,8 +139,8 @@ pub struct Decision {
     pub changes: bool,
 }
 
-/// What a host is given of an offer. A person's values stay; profile and name stay as they are when no rule gives one any
-/// more, while place and tags go with the rule that gave them.
+/// What a host is given of an offer. A person's values stay; profile and name stay as they are when no rule gives one
+/// any more, while place and tags go with the rule that gave them.
 ///
 /// # Errors
 /// Why rules give such a host nothing.

@@ -1,7 +1,7 @@
 //! The names an expression may use: a documented, stable set, taken from the facts.
 //!
-//! Every name is there for every host. What a host does not tell is an empty text, zero, false or an empty list, so that
-//! an expression is true or false of every host and never fails for want of a value.
+//! Every name is there for every host. What a host does not tell is an empty text, zero, false or an empty list, so
+//! that an expression is true or false of every host and does not fail for want of a value.
 
 use std::net::IpAddr;
 

@@ -112,7 +112,7 @@ fn what_is_not_known_is_refused_with_the_nearest_name() {
         ("", "there is no expression"),
         ("vendor > cores + 'x'", "it cannot be evaluated"),
         ("address is in_network('10.0.0.0/40')", "is no network"),
-        ("vendor * 200000 is like('a*a*a*')", "it cannot be evaluated"),
+        ("(vendor * 2000) is like('a*a*a*')", "it cannot be evaluated"),
     ] {
         let fault = rule("r", when).check().expect_err(when).to_string();
         assert!(fault.contains(told), "{when}: {fault}");
@@ -175,8 +175,8 @@ fn the_first_rule_wins_a_field_and_tags_are_joined() {
         offer.tags.iter().map(|tag| tag.value.as_str()).collect::<Vec<_>>(),
         ["b", "a"]
     );
-    let answers = book.answers(&sample());
-    let missed = Answer::Misses("`cores > 100` does not hold: cores is 32".into());
+    let answers = book.answers(&sample(), true);
+    let missed = Answer::Misses(Some("`cores > 100` does not hold: cores is 32".into()));
     assert_eq!(answers.last().map(|judged| &judged.answer), Some(&missed));
 
     let plan = plan();

@@ -7,7 +7,7 @@ use muster_facts::{Facts, MacAddr};
 use super::{ASKED, Rules};
 use crate::{
     boot::{Event, EventKind, Level},
-    desired::rules::{By, Decision, Offer, RuleBook, Sighted, Standing, decide},
+    desired::rules::{By, Decision, GivenLayer, Offer, RuleBook, Sighted, Standing, decide},
     discovery::{AfterReport, Consequences, Discovery, Gift, MoveRefused},
     inventory::{HostId, State},
     provision::install::{Installs, Start},
@@ -134,7 +134,7 @@ impl RuleGiver {
             // It has moved on, or is gone, while it was looked at.
             Err(MoveRefused::Unknown | MoveRefused::Lifecycle(_)) => return Ok(false),
         };
-        self.tell_given(id, &decision);
+        self.tell_given(id, &decision, &plan.given);
         drop(naming);
         if let Some(profile) = decision
             .profile
@@ -220,7 +220,7 @@ impl RuleGiver {
     }
 
     /// One event for each rule that gave something.
-    fn tell_given(&self, host: HostId, decision: &Decision) {
+    fn tell_given(&self, host: HostId, decision: &Decision, before: &[GivenLayer]) {
         let mut gave: Vec<(String, Vec<String>)> = Vec::new();
         let mut add = |rule: &str, what: String| match gave.iter_mut().find(|(known, _)| known == rule) {
             Some((_, list)) => list.push(what),
@@ -229,7 +229,7 @@ impl RuleGiver {
         if let Some(profile) = &decision.profile {
             add(&profile.rule, format!("profile {}", profile.value));
         }
-        for layer in &decision.layers {
+        for layer in decision.layers.iter().filter(|layer| !before.contains(layer)) {
             for (field, value) in layer.values.as_map() {
                 let value = match value {
                     serde_json::Value::Array(items) => {

@@ -130,7 +130,8 @@ fn try_on(
 ) -> (bool, TrialHost) {
     let ReportedHost { host, plan, facts } = reported;
     let sighted = Sighted::new(facts);
-    let wanted = |rule: &str| asked.only.as_ref().is_none_or(|only| only == rule);
+    let only = asked.only.as_deref().and_then(|name| book.rule(name).ok());
+    let wanted = |rule: &str| only.is_none_or(|only| only.name == rule);
     let mut out = TrialHost {
         host: host.id,
         label: host
@@ -145,7 +146,7 @@ fn try_on(
         misses: Vec::new(),
     };
     let mut matched = false;
-    for judged in book.answers(&sighted) {
+    for judged in book.answers(&sighted, asked.misses) {
         if !wanted(&judged.rule.name) {
             continue;
         }
@@ -155,14 +156,12 @@ fn try_on(
                 continue;
             }
             Answer::Misses(why) => why,
-            Answer::Fails(fault) => fault.to_string(),
+            Answer::Fails(fault) => Some(fault.to_string()),
         };
-        if asked.misses {
-            out.misses.push(Missed {
-                rule: judged.rule.name.clone(),
-                why,
-            });
-        }
+        out.misses.extend(why.filter(|_| asked.misses).map(|why| Missed {
+            rule: judged.rule.name.clone(),
+            why,
+        }));
     }
     if !matched {
         return (false, out);
@@ -190,12 +189,20 @@ fn try_on(
     });
     match decided {
         Err(why) => out.notes.push(why),
-        Ok(decision) => told(&mut out, &offer, &decision, wanted),
+        Ok(decision) => told(&mut out, &offer, &decision, only),
     }
     (true, out)
 }
 
-fn told(out: &mut TrialHost, offer: &Offer, decision: &Decision, wanted: impl Fn(&str) -> bool) {
+fn told(out: &mut TrialHost, offer: &Offer, decision: &Decision, only: Option<&Rule>) {
+    let wanted = |rule: &str| only.is_none_or(|only| only.name == rule);
+    let would = |field: &str| {
+        only.is_some_and(|only| match field {
+            "profile" => only.profile.is_some(),
+            "hostname" => only.hostname.is_some(),
+            _ => only.place.is_some(),
+        })
+    };
     let kept = |field: &str| decision.kept.iter().any(|(known, _)| *known == field);
     let mut put = |field: &'static str, by: &By<String>| {
         if wanted(&by.rule) {
@@ -204,7 +211,7 @@ fn told(out: &mut TrialHost, offer: &Offer, decision: &Decision, wanted: impl Fn
                 value: by.value.clone(),
                 rule: by.rule.clone(),
             });
-        } else {
+        } else if would(field) {
             out.notes
                 .push(format!("rule {} gives {field} {} first", by.rule, by.value));
         }
