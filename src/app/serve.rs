@@ -137,7 +137,7 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
             due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             while stop.run_until_cancelled(due.tick()).await.is_some() {
                 // What was being given when the server stops is done whole or not at all, one host at a time.
-                if stop.run_until_cancelled(giver.look()).await.is_none() {
+                if stop.run_until_cancelled(Box::pin(giver.look())).await.is_none() {
                     break;
                 }
             }

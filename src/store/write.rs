@@ -69,7 +69,7 @@ pub enum Write {
         /// For the history.
         change: Box<Change>,
     },
-    /// A person named a host.
+    /// A person or a rule named a host.
     HostNamed {
         /// Which.
         host: HostId,

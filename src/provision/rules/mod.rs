@@ -23,13 +23,16 @@ use crate::{
 /// Where it is kept that somebody wants rules to be applied to all hosts: a new word each time.
 const ASKED: &str = "rules.asked";
 
+/// All rules as they were at a revision.
+type Held = (u64, Arc<RuleBook>);
+
 /// The rules of a ledger. Cheap to clone; all clones share what is in memory.
 ///
 /// They are held made ready, and read anew when the revision of what is desired has moved.
 #[derive(Debug, Clone)]
 pub struct Rules {
     store: Store,
-    held: Arc<Mutex<Option<(u64, Arc<RuleBook>)>>>,
+    held: Arc<Mutex<Option<Held>>>,
 }
 
 impl Rules {

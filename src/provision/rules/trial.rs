@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Rules;
 use crate::{
     desired::rules::{Answer, By, Decision, Offer, Rule, RuleBook, Sighted, Standing, decide},
-    inventory::{HostId, State},
+    inventory::{HostId, State, identity::is_junk_serial},
     provision::CatalogFault,
     store::ReportedHost,
 };
@@ -137,7 +137,7 @@ fn try_on(
         label: host
             .name
             .clone()
-            .or_else(|| host.summary.serial.clone())
+            .or_else(|| host.summary.serial.clone().filter(|serial| !is_junk_serial(serial)))
             .unwrap_or_else(|| host.id.to_string()),
         state: host.state,
         gives: Vec::new(),
