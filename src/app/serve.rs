@@ -31,7 +31,14 @@ use crate::{
         syslog::run_syslog,
         tftp::{TftpBounds, run_tftp},
     },
-    provision::{Catalog, agents::Agents, answers::Answers, install::Installs, trees::Trees},
+    provision::{
+        Catalog,
+        agents::Agents,
+        answers::Answers,
+        install::Installs,
+        rules::{RuleGiver, Rules},
+        trees::Trees,
+    },
     render::answer::Library,
     store::Store,
 };
@@ -44,6 +51,9 @@ const DRAIN: Duration = Duration::from_secs(3);
 
 /// How often installations are looked at that nothing is heard of.
 const LOOK_AFTER_INSTALLS: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether somebody wants rules to be applied to all hosts.
+const LOOK_AFTER_RULES: Duration = Duration::from_secs(5);
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
@@ -86,6 +96,8 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     .await
     .map_err(AppError::View)?;
 
+    let giver = RuleGiver::open(&discovery, Rules::new(store.clone()), Some(installs.clone()));
+
     let mut parts = Parts::default();
     parts.start_dhcp(settings, &discovery)?;
     parts.start_tftp(settings, &discovery)?;
@@ -126,6 +138,21 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
             due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             while stop.run_until_cancelled(due.tick()).await.is_some() {
                 installs.look().await;
+            }
+            Ok(())
+        }
+    });
+
+    parts.spawn("the look after rules", {
+        let stop = parts.stop.clone();
+        async move {
+            let mut due = tokio::time::interval(LOOK_AFTER_RULES);
+            due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(due.tick()).await.is_some() {
+                // What was being given when the server stops is done whole or not at all, one host at a time.
+                if stop.run_until_cancelled(Box::pin(giver.look())).await.is_none() {
+                    break;
+                }
             }
             Ok(())
         }

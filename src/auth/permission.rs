@@ -11,7 +11,8 @@ pub enum Permission {
     OwnAccount,
     /// One's own API tokens.
     OwnTokens,
-    /// Start, cancel and retry installations; end what a host's agent is known by.
+    /// Start, cancel and retry installations, say by rules which hosts are installed with what, and end what a host's agent
+    /// is known by.
     Install,
 }
 

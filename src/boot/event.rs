@@ -201,6 +201,10 @@ event_kinds! {
     AgentRefused = "agent_refused",
     /// What a host's agent is known by was ended.
     AgentRevoked = "agent_revoked",
+    /// Rules on facts gave a host something.
+    RuleGave = "rule_gave",
+    /// What a rule would give cannot be given.
+    RuleRefused = "rule_refused",
     /// A machine may be one of several hosts.
     HostAmbiguous = "host_ambiguous",
 }

@@ -6,6 +6,7 @@ mod hosts;
 mod installs;
 mod password;
 mod render;
+mod rules;
 mod settings;
 mod snippet;
 mod table;
@@ -92,6 +93,9 @@ enum Command {
     /// Pieces of templates, the site's own over those that come with Muster.
     #[command(subcommand)]
     Snippet(SnippetCommand),
+    /// What hosts are given because of their facts.
+    #[command(subcommand)]
+    Rule(rules::RuleCommand),
     /// Users of the page and the API.
     #[command(subcommand)]
     User(UserCommand),
@@ -241,6 +245,10 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Snippet(args) => {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(snippet::snippet(&settings, args))?)?;
+        }
+        Command::Rule(command) => {
+            let settings = config::load(&settings.sources())?;
+            print(&runtime()?.block_on(rules::rule(&settings, command))?)?;
         }
         Command::User(user) => {
             let settings = config::load(&settings.sources())?;

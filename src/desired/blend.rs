@@ -18,6 +18,8 @@ pub enum LayerName {
     Distro(String),
     /// A profile.
     Profile(String),
+    /// A rule on the host's facts.
+    Rule(String),
     /// The host itself.
     Host(String),
 }
@@ -29,6 +31,7 @@ impl fmt::Display for LayerName {
             Self::Settings => f.write_str("settings"),
             Self::Distro(name) => write!(f, "distro {name}"),
             Self::Profile(name) => write!(f, "profile {name}"),
+            Self::Rule(name) => write!(f, "rule {name}"),
             Self::Host(name) => write!(f, "host {name}"),
         }
     }

@@ -119,6 +119,12 @@ pub const FIELDS: &[Field] = &[
         "boot from disk after an installation",
         shape::flag,
     ),
+    row(
+        "place",
+        Scalar,
+        "where it stands: site/rack/unit, e.g. bj1/r07/u12",
+        shape::word,
+    ),
     row("owners", List, "who answers for it", shape::word),
     row("tags", List, "words to find it by", shape::word),
     Field {

@@ -1,6 +1,6 @@
 //! What people want of hosts: distros, profiles, plans, and the values that inherit through them. Pure.
 //!
-//! Values flow settings → distro → profile(s) → host. How two layers meet is said by the kind of a field
+//! Values flow settings → distro → profile(s) → rules → host. How two layers meet is said by the kind of a field
 //! ([`FieldKind`]); [`blend`] keeps the layer of every value beside it.
 
 mod blend;
@@ -9,6 +9,7 @@ mod field;
 mod find;
 mod objects;
 pub mod recognise;
+pub mod rules;
 mod shape;
 mod text;
 mod values;

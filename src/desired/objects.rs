@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effective, Fault, LayerName, Values, blend, nearest};
+use super::{
+    Effective, Fault, LayerName, Values, blend, nearest,
+    rules::{GivenLayer, Giver},
+};
 use crate::inventory::{HostId, UnknownWord};
 
 /// Profiles above each other at most.
@@ -208,6 +211,10 @@ pub struct HostPlan {
     pub host: HostId,
     /// What it is installed for.
     pub profile: Option<String>,
+    /// Who gave it the profile, or took it away; none when nobody has decided.
+    pub profile_by: Option<Giver>,
+    /// What rules gave it, a layer for each; below its own.
+    pub given: Vec<GivenLayer>,
     /// Its own layer of values.
     pub values: Values,
 }
@@ -219,6 +226,8 @@ impl HostPlan {
         Self {
             host,
             profile: None,
+            profile_by: None,
+            given: Vec::new(),
             values: Values::default(),
         }
     }
@@ -332,14 +341,12 @@ impl Objects {
     /// # Errors
     /// As [`Objects::lineage`].
     pub fn of_host(&self, plan: &HostPlan, label: &str) -> Result<Effective, Fault> {
-        let own = (LayerName::Host(label.to_owned()), &plan.values);
-        let Some(profile) = &plan.profile else {
-            return Ok(self.meet(None, vec![own]));
-        };
-        let lineage = self.lineage(profile)?;
-        let mut layers = profile_layers(&lineage);
-        layers.push(own);
-        Ok(self.meet(Some(lineage.distro), layers))
+        let lineage = plan.profile.as_deref().map(|name| self.lineage(name)).transpose()?;
+        let mut layers = lineage.as_ref().map(profile_layers).unwrap_or_default();
+        let given = plan.given.iter();
+        layers.extend(given.map(|layer| (LayerName::Rule(layer.rule.clone()), &layer.values)));
+        layers.push((LayerName::Host(label.to_owned()), &plan.values));
+        Ok(self.meet(lineage.map(|lineage| lineage.distro), layers))
     }
 
     /// Profiles that stand on a distro or profile, directly or through others; with the profile itself.

@@ -6,6 +6,7 @@ mod clock;
 mod dhcp;
 mod feed;
 mod files;
+mod given;
 mod hosts;
 mod installs;
 mod malformed;
@@ -28,6 +29,7 @@ pub use clock::Clock;
 pub use dhcp::DhcpCounts;
 pub use feed::{Feed, FeedItem};
 pub use files::{AgentProgram, BootFile, BootFiles, FileFault, FileKind};
+pub use given::{AfterReport, Consequences, Gift};
 pub use installs::{InstallHold, InstallScripts, InstallerAsked, InstallerScript, MoveRefused};
 pub use malformed::MalformedCounts;
 pub use report::{NextStep, ReportRefused};
@@ -74,6 +76,7 @@ struct Inner {
     turns: report::Turns,
     counters: dhcp::Counters,
     installer: OnceLock<Arc<dyn InstallScripts>>,
+    after_report: OnceLock<Arc<dyn AfterReport>>,
 }
 
 impl Discovery {
@@ -97,6 +100,7 @@ impl Discovery {
                 turns: report::Turns::default(),
                 counters: dhcp::Counters::default(),
                 installer: OnceLock::new(),
+                after_report: OnceLock::new(),
             }),
         })
     }

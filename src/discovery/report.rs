@@ -108,7 +108,7 @@ impl Discovery {
         let keys = keys_of(&facts);
         // Reports of one host are taken one after the other; hosts do not wait for each other. What was judged while
         // waiting may be gone when the turn comes: then it is judged again.
-        let (_turn, claim) = loop {
+        let (turn, claim) = loop {
             let judged = self.view().judge(reporter, &facts, &keys, now)?;
             let turn = self.inner.turns.of(judged.host).await;
             if let Some(claim) = self.view().claim(judged, &keys, now) {
@@ -124,6 +124,7 @@ impl Discovery {
         };
         let (host, events) = (saved.host.clone(), saved.events.clone());
         let kept_keys = saved.keys.clone();
+        let after = self.inner.after_report.get().map(|who| (who, saved.facts.clone()));
         let macs: Vec<_> = saved.interfaces.iter().map(|interface| interface.mac).collect();
         let mut writes = Vec::with_capacity(2);
         if claim.is_new {
@@ -139,7 +140,22 @@ impl Discovery {
             self.note_written(event);
         }
         self.feed().tell(FeedItem::Host(host.id));
-        Ok(host)
+        let Some((who, facts)) = after else {
+            return Ok(host);
+        };
+        // What follows from a report may move the host, and takes a turn of its own.
+        drop(turn);
+        who.reported(host.id, &facts).await;
+        let moved = self.host(host.id).unwrap_or_else(|| host.clone());
+        let next = self.step_for(&moved).action;
+        if let Reporter::Boot(token) = reporter
+            && next != self.step_for(&host).action
+        {
+            let mut event = self.of_boot(token, EventKind::NextTold, Level::Info);
+            event.host = Some(host.id);
+            self.note(event.with("next", next.as_str()));
+        }
+        Ok(moved)
     }
 
     /// Whether a token gives a right to report now; for before the report is read.

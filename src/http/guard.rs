@@ -126,6 +126,7 @@ impl Routes {
         for (path, item) in paths.paths {
             for (method, present) in [
                 (Method::GET, item.get.is_some()),
+                (Method::PUT, item.put.is_some()),
                 (Method::POST, item.post.is_some()),
                 (Method::DELETE, item.delete.is_some()),
             ] {
@@ -138,7 +139,13 @@ impl Routes {
                     });
                 }
             }
-            self.paths.paths.insert(path, item);
+            // One path may ask for other rights by other methods: it comes here once for each.
+            match self.paths.paths.get_mut(&path) {
+                Some(known) => known.merge_operations(item),
+                None => {
+                    self.paths.paths.insert(path, item);
+                }
+            }
         }
         let Some(first) = listed.first().cloned() else {
             return self;

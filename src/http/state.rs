@@ -15,7 +15,7 @@ use crate::{
     boot::{Event, Verdict},
     discovery::{DhcpCounts, Discovery, Feed, MalformedCounts},
     ipam::Subnet,
-    provision::install::Installs,
+    provision::{install::Installs, rules::Rules},
     store::Store,
 };
 
@@ -44,6 +44,7 @@ struct Shared {
     templates: Templates,
     activity: Activity,
     streams: Crowd<Uuid>,
+    rules: Rules,
 }
 
 impl PageState {
@@ -51,6 +52,7 @@ impl PageState {
     #[must_use]
     pub fn new(setup: PageSetup) -> Self {
         Self(Arc::new(Shared {
+            rules: Rules::new(setup.discovery.store().clone()),
             setup,
             templates: Templates::new(),
             activity: Activity::default(),
@@ -81,6 +83,11 @@ impl PageState {
                 "this server starts no installations",
             )
         })
+    }
+
+    /// The rules on facts.
+    pub(super) fn rules(&self) -> &Rules {
+        &self.0.rules
     }
 
     pub(super) fn subnets(&self) -> &[Subnet] {

@@ -24,10 +24,12 @@ pub enum Source {
     Import,
     /// A person, by page, API or command line.
     Person,
+    /// A rule on facts.
+    Rule,
 }
 
 impl Source {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Netboot,
         Self::Agent,
         Self::Ssh,
@@ -36,6 +38,7 @@ impl Source {
         Self::Redfish,
         Self::Import,
         Self::Person,
+        Self::Rule,
     ];
 
     /// The word used in tables, API and catalogue keys.
@@ -50,6 +53,7 @@ impl Source {
             Self::Redfish => "redfish",
             Self::Import => "import",
             Self::Person => "person",
+            Self::Rule => "rule",
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    desired::{Distro, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name},
+    desired::{Distro, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name, rules::Giver},
     inventory::{Host, HostId, new_id},
     ipam::Subnet,
     store::{AuditEntry, ObjectWrite, Store, StoreError},
@@ -297,6 +297,9 @@ impl Catalog {
             }
             Parent::Profile(name) => {
                 objects.profile(name)?;
+                let rules = self.store.rules().await?.into_iter();
+                let rules = rules.filter(|rule| rule.profile.as_ref() == Some(name));
+                users.extend(rules.map(|rule| format!("rule {}", rule.name)));
                 for (host, plan) in self.store.plans().await? {
                     if plan.profile.as_ref() == Some(name) {
                         users.push(format!("host {}", label(&host)));
@@ -333,7 +336,7 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Fault`] when its profile is not there, or an address is outside its subnet or another host's.
-    pub async fn set_plan(&self, plan: HostPlan, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+    pub async fn set_plan(&self, mut plan: HostPlan, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
         let (revision, objects) = self.current().await?;
         if let Some(profile) = &plan.profile {
             objects.lineage(profile)?;
@@ -341,6 +344,13 @@ impl Catalog {
         self.check_planned_macs(&plan).await?;
         let macs = self.macs_of(&plan).await?;
         self.check_addresses(&plan, &macs).await?;
+        let known = self.store.plan(plan.host).await?;
+        // Once a person has decided about the profile, taken it away too, rules leave it alone.
+        if plan.profile != known.profile {
+            plan.profile_by = Some(Giver::Person);
+        } else if plan.profile_by != Some(Giver::Person) {
+            plan.profile_by = known.profile_by;
+        }
         let entry = entry(actor, "host.plan", &format!("host:{}", plan.host), now);
         self.write(revision, &ObjectWrite::Plan(plan), &entry).await
     }

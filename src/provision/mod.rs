@@ -5,6 +5,7 @@ pub mod answers;
 mod catalog;
 pub mod import;
 pub mod install;
+pub mod rules;
 pub mod snippets;
 pub mod trees;
 

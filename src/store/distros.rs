@@ -10,16 +10,17 @@ use serde_json::Value;
 
 use super::{
     AuditEntry, Store, StoreError,
-    entity::{distro, host_plan, profile, setting},
+    entity::{distro, host_plan, profile, rule, setting},
     plans::plan_row,
     profiles::profile_row,
     row::{set, word},
+    rules::rule_row,
     settings,
     write::{Write, write_all},
     writer::immediate,
 };
 use crate::{
-    desired::{Distro, HostPlan, Objects, Profile, Tree, Values},
+    desired::{Distro, HostPlan, Objects, Profile, Tree, Values, rules::Rule},
     inventory::{Change, Host, HostId},
 };
 
@@ -66,6 +67,15 @@ pub enum ObjectWrite {
     HostNamed(HostId, Option<String>, Box<Change>),
     /// A host that was entered and never heard of ends.
     HostForgotten(HostId),
+    /// A rule that is new, or replaces the one of its name.
+    Rule {
+        /// As it shall be.
+        rule: Rule,
+        /// True when there must be none of its name yet.
+        new: bool,
+    },
+    /// A rule ends; what it gave stays until rules give anew.
+    RemoveRule(String),
 }
 
 impl Store {
@@ -218,13 +228,31 @@ async fn apply(
             write_all(transaction, &[named]).await?;
         }
         ObjectWrite::HostForgotten(host) => write_all(transaction, &[Write::HostForgotten(*host)]).await?,
+        ObjectWrite::Rule { rule, new } => {
+            let row = rule_row(rule);
+            if *new {
+                rule::Entity::insert(row)
+                    .exec_without_returning(transaction)
+                    .await
+                    .map_err(overtaken)?;
+            } else {
+                rule::Entity::update(row).exec(transaction).await.map_err(overtaken)?;
+            }
+        }
+        ObjectWrite::RemoveRule(name) => {
+            rule::Entity::delete_by_id(name).exec(transaction).await?;
+        }
     }
     settings::insert_audit(transaction, entry).await
 }
 
 async fn write_plan(transaction: &DatabaseTransaction, plan: &HostPlan) -> Result<(), StoreError> {
     let replace = OnConflict::column(host_plan::Column::Host)
-        .update_columns([host_plan::Column::Profile, host_plan::Column::Values])
+        .update_columns([
+            host_plan::Column::Profile,
+            host_plan::Column::ProfileBy,
+            host_plan::Column::Values,
+        ])
         .to_owned();
     host_plan::Entity::insert(plan_row(plan))
         .on_conflict(replace)

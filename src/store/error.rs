@@ -19,6 +19,9 @@ pub enum StoreError {
     /// The interface already belongs to another host.
     #[error("interface {0} already belongs to another host; read the ledger again")]
     MacTaken(MacAddr),
+    /// Another host was given this name.
+    #[error("another host was given the name `{0}`; give another one")]
+    NameTaken(String),
     /// Another distro or profile has the name, or what it names is gone or still used.
     #[error("the ledger was changed by somebody else at the same time; look again and repeat")]
     Overtaken,

@@ -8,7 +8,7 @@ use super::{
     Store, StoreError,
     distros::values,
     entity::{host, host_plan, interface},
-    row::{set, word},
+    row::{set, word, word_or_none},
 };
 use crate::{
     desired::HostPlan,
@@ -147,6 +147,10 @@ pub(super) fn plan_row(plan: &HostPlan) -> host_plan::ActiveModel {
         host: set(plan.host.0),
         profile: set(plan.profile.clone()),
         values: set(Value::Object(plan.values.as_map().clone())),
+        profile_by: set(plan.profile_by.as_ref().map(ToString::to_string)),
+        // What rules give is written where it is given (`rules`).
+        given: set(None),
+        given_name: set(None),
     }
 }
 
@@ -157,6 +161,13 @@ impl TryFrom<host_plan::Model> for HostPlan {
         Ok(Self {
             host: HostId(row.host),
             profile: row.profile,
+            profile_by: word_or_none("host_plan", row.profile_by.as_deref())?,
+            given: match row.given {
+                Some(layers) => {
+                    serde_json::from_value(layers).map_err(|error| StoreError::unreadable("host_plan", error))?
+                }
+                None => Vec::new(),
+            },
             values: values("host_plan", row.values)?,
         })
     }

@@ -11,11 +11,12 @@ use sea_orm::{
 };
 
 use super::{
-    AgentCredential, DhcpServerSeen, FactsSaved, Install, InstallLog, StoreError, absorb, agents,
+    AgentCredential, DhcpServerSeen, FactsSaved, Given, Install, InstallLog, StoreError, absorb, agents,
     entity::{boot_token, component, dhcp_server, event, fact_change, fact_set, host, host_key, interface, lease},
     events, facts, hosts, installs,
     leases::lease_row,
     row::set,
+    rules,
     servers::dhcp_server_row,
     tokens::boot_token_row,
 };
@@ -68,7 +69,7 @@ pub enum Write {
         /// For the history.
         change: Box<Change>,
     },
-    /// A person named a host.
+    /// A person or a rule named a host.
     HostNamed {
         /// Which.
         host: HostId,
@@ -122,6 +123,9 @@ pub enum Write {
         /// When.
         at: DateTime<Utc>,
     },
+    /// What rules give a host. Refused with [`StoreError::Overtaken`] when a person has decided about its profile
+    /// meanwhile, and with [`StoreError::NameTaken`] when another host was given the name.
+    Given(Box<Given>),
 }
 
 impl Write {
@@ -234,7 +238,7 @@ impl Batch {
 }
 
 /// Inserts rows in statements of [`ROWS`]; gives how many were inserted or updated.
-async fn insert<A>(
+pub(super) async fn insert<A>(
     connection: &impl ConnectionTrait,
     rows: Vec<A>,
     on_conflict: Option<OnConflict>,
@@ -424,6 +428,10 @@ async fn write_single(connection: &impl ConnectionTrait, write: &Write) -> Resul
         }
         Write::AgentUsed { hash, at } => {
             agents::used(connection, hash, *at).await?;
+            None
+        }
+        Write::Given(given) => {
+            rules::write_given(connection, given).await?;
             None
         }
         Write::TokenEnded(hash) => {

@@ -289,3 +289,62 @@ fn the_first_start_prints_a_set_up_token_until_there_is_a_user() {
     assert!(added.status.success(), "{}", text(&added.stderr));
     assert_eq!(start(), ["ready"]);
 }
+
+#[test]
+fn rules_are_entered_tried_and_removed_from_the_command_line() {
+    let dir = folder("127.0.0.1:0", "");
+    let run = |arguments: &[&str]| {
+        let done = output(muster(dir.path()).args(arguments));
+        (done.status.success(), text(&done.stdout) + &text(&done.stderr))
+    };
+    assert!(run(&["migrate"]).0);
+    let (refused, told) = run(&["rule", "add", "web", "--when", "vendor == 'Dell'", "--profile", "web"]);
+    assert!(!refused && told.contains("there is no such profile"), "{told}");
+    let (_, told) = run(&["rule", "add", "web", "--when", "vender == 'Dell'", "--tags", "edge"]);
+    assert!(
+        told.contains("when = `vender`: there is no such fact; did you mean `vendor`?"),
+        "{told}"
+    );
+    let when = "vendor is like('dell*') and memory_gib >= 64";
+    let (made, told) = run(&[
+        "rule",
+        "add",
+        "web",
+        "--when",
+        when,
+        "--tags",
+        "edge, big",
+        "--order",
+        "7",
+    ]);
+    assert!(made, "{told}");
+    assert_eq!(told, "made rule web\n");
+    let (_, told) = run(&[
+        "rule",
+        "edit",
+        "web",
+        "--hostname",
+        "web-{{ serial | lower }}",
+        "--tags",
+        "edge",
+    ]);
+    assert_eq!(told, "changed rule web\n");
+    let (_, listed) = run(&["rule", "list"]);
+    assert!(listed.contains("7      web   vendor is like"), "{listed}");
+    assert!(
+        listed.contains("hostname web-{{ serial | lower }}, tags edge"),
+        "{listed}"
+    );
+    let (_, report) = run(&["rule", "report", "web", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["when"], &report["tags"][0]), (&when.into(), &"edge".into()));
+    let (_, tried) = run(&["rule", "dry-run", "--when", "cores > 8", "--tags", "big"]);
+    assert!(tried.contains("0 of 0 hosts are matched"), "{tried}");
+    assert!(run(&["rule", "apply"]).1.contains("within seconds"));
+    assert!(run(&["rule", "names"]).1.contains("bios.mode"));
+    assert_eq!(
+        run(&["rule", "remove", "web"]).1,
+        "removed rule web; what it gave stays with the hosts\n"
+    );
+    assert_eq!(run(&["rule", "list"]).1, "ORDER  NAME  WHEN  GIVES\n");
+}

@@ -17,6 +17,7 @@ mod entered_hosts;
 mod http_bounds;
 mod import;
 mod installs;
+mod rules;
 mod site;
 mod store;
 mod tftp;

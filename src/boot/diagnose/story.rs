@@ -84,6 +84,8 @@ impl Story {
             | EventKind::AgentEnrolled
             | EventKind::AgentRefused
             | EventKind::AgentRevoked
+            | EventKind::RuleGave
+            | EventKind::RuleRefused
             | EventKind::DhcpRelease
             | EventKind::NextTold
             | EventKind::HostCreated

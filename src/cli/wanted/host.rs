@@ -1,11 +1,11 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{ACTOR, FindArgs, fields::Fields, report};
+use super::{ACTOR, FindArgs, fields::Fields, value_rows};
 use crate::{
     app,
     cli::table::table,
-    desired::{Fault, Objects, Values},
+    desired::{Fault, Objects, Values, rules::Giver},
     inventory::HostId,
     provision::{Catalog, CatalogFault, HostDesired, NewHost},
     store::PlannedHost,
@@ -119,6 +119,8 @@ pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Stri
             let mut plan = known(catalog, id, &args.host).await?.plan;
             if let Some(profile) = args.profile {
                 plan.profile = Some(profile).filter(|name| !name.is_empty());
+                // Also when a rule gave the same: from now on a person has.
+                plan.profile_by = Some(Giver::Person);
             }
             plan.values = plan.values.changed(args.fields.0, args.in_place)?;
             catalog.set_plan(plan, ACTOR, now).await?;
@@ -126,7 +128,7 @@ pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Stri
         }
         HostCommand::Report { host, json } => {
             let id = catalog.host_called(&host).await?.id;
-            Ok(report(&known(catalog, id, &host).await?.effective, json))
+            Ok(host_report(&known(catalog, id, &host).await?, json))
         }
         HostCommand::Copy { host, to, mac } => {
             let from = catalog.host_called(&host).await?.id;
@@ -154,6 +156,27 @@ pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Stri
             })
         }
     }
+}
+
+/// The profile with who gave it, and every value in force with its layer.
+fn host_report(desired: &HostDesired, json: bool) -> String {
+    let plan = &desired.plan;
+    let by = match &plan.profile_by {
+        Some(Giver::Rule(name)) => format!("rule {name}"),
+        _ => "person".to_owned(),
+    };
+    let effective = &desired.effective;
+    if json {
+        let profile = plan.profile.as_ref().map(|name| json!({"name": name, "from": by}));
+        let document = json!({"profile": profile, "values": effective.shown(), "origins": effective.origins});
+        return format!("{document:#}\n");
+    }
+    let mut rows = Vec::new();
+    if let Some(profile) = &plan.profile {
+        rows.push(vec!["(profile)".to_owned(), profile.clone(), by]);
+    }
+    rows.extend(value_rows(effective));
+    table(&["NAME", "VALUE", "FROM"], &rows)
 }
 
 async fn known(catalog: &Catalog, id: HostId, word: &str) -> Result<HostDesired, CatalogFault> {

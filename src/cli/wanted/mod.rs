@@ -129,12 +129,18 @@ async fn remove(catalog: &Catalog, which: Parent) -> Result<String, CatalogFault
 
 /// Every value in force with its layer; secrets as "(set)".
 fn report(effective: &Effective, json: bool) -> String {
-    let shown = effective.shown();
     if json {
-        return format!("{:#}\n", json!({"values": shown, "origins": effective.origins}));
+        return format!(
+            "{:#}\n",
+            json!({"values": effective.shown(), "origins": effective.origins})
+        );
     }
+    table(&["NAME", "VALUE", "FROM"], &value_rows(effective))
+}
+
+fn value_rows(effective: &Effective) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
-    for (key, value) in &shown {
+    for (key, value) in &effective.shown() {
         let layer = |path: &str| effective.origins.get(path).map(ToString::to_string).unwrap_or_default();
         match value {
             Value::Object(map) => {
@@ -151,7 +157,7 @@ fn report(effective: &Effective, json: bool) -> String {
             value => rows.push(vec![key.clone(), text(value), layer(key)]),
         }
     }
-    table(&["NAME", "VALUE", "FROM"], &rows)
+    rows
 }
 
 fn text(value: &Value) -> String {

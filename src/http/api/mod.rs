@@ -5,6 +5,7 @@ mod agents;
 mod hosts;
 mod installs;
 mod network;
+mod rules;
 mod shape;
 
 use utoipa::{
@@ -87,6 +88,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .api(Access::Needs(Permission::Install), handlers!(installs::retry_install))
         .api(read_hosts, handlers!(agents::agents))
         .api(Access::Needs(Permission::Install), handlers!(agents::revoke_agents))
+        .api(read_hosts, handlers!(rules::rules))
+        .api(read_hosts, handlers!(rules::rule))
+        .api(Access::Needs(Permission::Install), handlers!(rules::put_rule))
+        .api(Access::Needs(Permission::Install), handlers!(rules::remove_rule))
+        .api(read_hosts, handlers!(rules::try_rules))
+        .api(Access::Needs(Permission::Install), handlers!(rules::apply_rules))
         .api(Access::Needs(Permission::OwnAccount), handlers!(account::me))
         .api(
             Access::Needs(Permission::OwnTokens),

@@ -139,6 +139,8 @@ fn actor(event: &Event) -> &'static str {
         | EventKind::AgentEnrolled
         | EventKind::AgentRefused
         | EventKind::AgentRevoked
+        | EventKind::RuleGave
+        | EventKind::RuleRefused
         | EventKind::HostCreated
         | EventKind::HostRecognised
         | EventKind::HostAmbiguous => "muster",

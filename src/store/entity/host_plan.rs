@@ -11,6 +11,10 @@ pub struct Model {
     pub profile: Option<String>,
     #[sea_orm(column_type = "JsonBinary")]
     pub values: Json,
+    pub profile_by: Option<String>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub given: Option<Json>,
+    pub given_name: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -23,6 +23,7 @@ pub(crate) mod install_log;
 pub(crate) mod interface;
 pub(crate) mod lease;
 pub(crate) mod profile;
+pub(crate) mod rule;
 pub(crate) mod session;
 pub(crate) mod setting;
 pub(crate) mod user;

@@ -6,6 +6,7 @@ mod hosts;
 mod leases;
 mod measure;
 mod people;
+mod rules;
 mod samples;
 mod transcripts;
 mod writer;
@@ -33,6 +34,7 @@ async fn an_empty_database_says_what_it_lacks() {
             "m20261123_000001_ledger",
             "m20261124_000002_profiles",
             "m20261124_000003_installs",
+            "m20261124_000004_rules",
             "m20261124_000005_agents"
         ]
     );

@@ -1,0 +1,262 @@
+use std::collections::HashMap;
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr,
+    sea_query::{Expr, ExprTrait, OnConflict},
+};
+use serde_json::Value;
+
+use super::{
+    FactSet, Store, StoreError,
+    entity::{fact_set, host, host_plan, rule},
+    facts,
+    row::{set, small},
+};
+use crate::{
+    desired::{
+        HostPlan,
+        rules::{By, GivenLayer, Giver, Rule},
+    },
+    inventory::{Change, Host, HostId},
+};
+
+/// What rules give one host, to be written as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Given {
+    /// Which host.
+    pub host: HostId,
+    /// The profile, when it is given now.
+    pub profile: Option<By<String>>,
+    /// The layers of rules; replace those before.
+    pub layers: Vec<GivenLayer>,
+    /// For the history.
+    pub changes: Vec<Change>,
+}
+
+impl Given {
+    /// The name among the layers.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.layers
+            .iter()
+            .find_map(|layer| layer.values.as_map().get("hostname")?.as_str())
+    }
+}
+
+/// A host that has reported, with its newest facts and what is wanted of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportedHost {
+    /// The host.
+    pub host: Host,
+    /// What is wanted of it.
+    pub plan: HostPlan,
+    /// Its newest facts, of any source.
+    pub facts: muster_facts::Facts,
+}
+
+impl Store {
+    /// Every rule, by order.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn rules(&self) -> Result<Vec<Rule>, StoreError> {
+        let rows = rule::Entity::find()
+            .order_by_asc(rule::Column::Position)
+            .order_by_asc(rule::Column::Name)
+            .all(self.reader())
+            .await?;
+        rows.into_iter().map(Rule::try_from).collect()
+    }
+
+    /// Another host than `host` that has this name, or is to have it.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn name_owner(&self, name: &str, host: HostId) -> Result<Option<HostId>, StoreError> {
+        let named = host::Entity::find()
+            .filter(host::Column::Name.eq(name))
+            .filter(host::Column::Id.ne(host.0))
+            .one(self.reader())
+            .await?;
+        if let Some(row) = named {
+            return Ok(Some(HostId(row.id)));
+        }
+        let planned = host_plan::Entity::find()
+            .filter(hostname().eq(name).or(host_plan::Column::GivenName.eq(name)))
+            .filter(host_plan::Column::Host.ne(host.0))
+            .one(self.reader())
+            .await?;
+        Ok(planned.map(|row| HostId(row.host)))
+    }
+
+    /// Every name that hosts have or are to have.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn names(&self) -> Result<Vec<(String, HostId)>, StoreError> {
+        let named: Vec<(Option<String>, uuid::Uuid)> = host::Entity::find()
+            .select_only()
+            .columns([host::Column::Name, host::Column::Id])
+            .filter(host::Column::Name.is_not_null())
+            .into_tuple()
+            .all(self.reader())
+            .await?;
+        let planned: Vec<(Option<String>, uuid::Uuid)> = host_plan::Entity::find()
+            .select_only()
+            .expr_as(hostname(), "hostname")
+            .column(host_plan::Column::Host)
+            .filter(hostname().is_not_null())
+            .into_tuple()
+            .all(self.reader())
+            .await?;
+        Ok(named
+            .into_iter()
+            .chain(planned)
+            .filter_map(|(name, id)| Some((name?, HostId(id))))
+            .collect())
+    }
+
+    /// Hosts that have reported, with facts and plan, by id; `after` is the last one seen.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn reported_hosts(&self, after: Option<HostId>, limit: u64) -> Result<Vec<ReportedHost>, StoreError> {
+        let mut select = host::Entity::find().filter(host::Column::ReportedAt.is_not_null());
+        if let Some(after) = after {
+            select = select.filter(host::Column::Id.gt(after.0));
+        }
+        let hosts = select
+            .order_by_asc(host::Column::Id)
+            .limit(limit)
+            .all(self.reader())
+            .await?;
+        let ids: Vec<_> = hosts.iter().map(|row| row.id).collect();
+        let sets = fact_set::Entity::find()
+            .filter(fact_set::Column::Host.is_in(ids.clone()))
+            .order_by_asc(fact_set::Column::At)
+            .all(self.reader())
+            .await?;
+        // The last one stays: the newest.
+        let mut newest = HashMap::with_capacity(sets.len());
+        for row in sets {
+            newest.insert(row.host, row);
+        }
+        let plans = host_plan::Entity::find()
+            .filter(host_plan::Column::Host.is_in(ids))
+            .all(self.reader())
+            .await?;
+        let mut plans: HashMap<_, _> = plans.into_iter().map(|row| (row.host, row)).collect();
+        let mut out = Vec::with_capacity(hosts.len());
+        for row in hosts {
+            let host = Host::try_from(row)?;
+            let facts = match newest.remove(&host.id.0) {
+                Some(row) => FactSet::try_from(row)?.facts,
+                None => muster_facts::Facts::default(),
+            };
+            let plan = match plans.remove(&host.id.0) {
+                Some(row) => HostPlan::try_from(row)?,
+                None => HostPlan::empty(host.id),
+            };
+            out.push(ReportedHost { host, plan, facts });
+        }
+        Ok(out)
+    }
+}
+
+/// The name in a person's own values. Both databases read JSON by this sign.
+fn hostname() -> Expr {
+    Expr::cust("\"values\" ->> 'hostname'")
+}
+
+/// Writes what rules give a host; a person's columns are not touched.
+///
+/// # Errors
+/// [`StoreError::NameTaken`], or [`StoreError::Overtaken`] when a person has decided about the profile meanwhile or what
+/// is given is gone.
+pub(super) async fn write_given(connection: &impl ConnectionTrait, given: &Given) -> Result<(), StoreError> {
+    let first = host_plan::ActiveModel {
+        host: set(given.host.0),
+        profile: set(None),
+        values: set(Value::Object(serde_json::Map::new())),
+        profile_by: set(None),
+        given: set(None),
+        given_name: set(None),
+    };
+    host_plan::Entity::insert(first)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(connection)
+        .await
+        .map_err(|error| refused(error, given))?;
+    let layers = serde_json::to_value(&given.layers).map_err(|error| StoreError::unreadable("host_plan", error))?;
+    host_plan::Entity::update_many()
+        .col_expr(host_plan::Column::Given, Expr::value(layers))
+        .col_expr(
+            host_plan::Column::GivenName,
+            Expr::value(given.name().map(str::to_owned)),
+        )
+        .filter(host_plan::Column::Host.eq(given.host.0))
+        .exec(connection)
+        .await
+        .map_err(|error| refused(error, given))?;
+    if let Some(profile) = &given.profile {
+        let by = Giver::Rule(profile.rule.clone()).to_string();
+        let undecided = host_plan::Column::ProfileBy
+            .is_null()
+            .and(host_plan::Column::Profile.is_null());
+        let done = host_plan::Entity::update_many()
+            .col_expr(host_plan::Column::Profile, Expr::value(profile.value.as_str()))
+            .col_expr(host_plan::Column::ProfileBy, Expr::value(by))
+            .filter(host_plan::Column::Host.eq(given.host.0))
+            .filter(undecided.or(host_plan::Column::ProfileBy.starts_with("rule:")))
+            .exec(connection)
+            .await
+            .map_err(|error| refused(error, given))?;
+        if done.rows_affected == 0 {
+            return Err(StoreError::Overtaken);
+        }
+    }
+    let changes: Vec<_> = given.changes.iter().map(facts::change_row).collect();
+    super::write::insert(connection, changes, None).await?;
+    Ok(())
+}
+
+fn refused(error: DbErr, given: &Given) -> StoreError {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => {
+            StoreError::NameTaken(given.name().unwrap_or_default().to_owned())
+        }
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => StoreError::Overtaken,
+        _ => error.into(),
+    }
+}
+
+/// The row of a rule.
+pub(super) fn rule_row(rule: &Rule) -> rule::ActiveModel {
+    rule::ActiveModel {
+        name: set(rule.name.clone()),
+        position: set(i64::from(rule.order)),
+        condition: set(rule.when.clone()),
+        profile: set(rule.profile.clone()),
+        hostname: set(rule.hostname.clone()),
+        place: set(rule.place.clone()),
+        tags: set(Value::from(rule.tags.clone())),
+        install: set(rule.install),
+    }
+}
+
+impl TryFrom<rule::Model> for Rule {
+    type Error = StoreError;
+
+    fn try_from(row: rule::Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            order: small(row.position),
+            when: row.condition,
+            profile: row.profile,
+            hostname: row.hostname,
+            place: row.place,
+            tags: serde_json::from_value(row.tags).map_err(|error| StoreError::unreadable("rule", error))?,
+            install: row.install,
+            name: row.name,
+        })
+    }
+}
