@@ -69,7 +69,7 @@ async fn a_trial_says_of_real_machines_who_would_get_what_and_why_others_do_not(
     );
     assert_eq!(
         matched("cores >= 32 and cpu.model is like('amd*')").await,
-        [board.clone()]
+        [board.as_str()]
     );
     assert_eq!(matched("memory_gib in [24, 128]").await.len(), 2);
     assert_eq!(matched("true").await.len(), 5);
