@@ -517,3 +517,23 @@ async fn files_come_whole_in_parts_or_not_at_all() {
         assert_eq!(rig.get(path, &[]).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
 }
+
+#[tokio::test]
+async fn the_agent_s_program_is_given_to_anybody_and_nothing_else_from_there() {
+    let rig = Rig::new(Policy::default()).await;
+    let missing = rig.get("/boot/agent", &[]).await;
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    std::fs::write(rig.folder.path().join("image/muster-agent-x86_64"), "a program").unwrap();
+    for path in ["/boot/agent", "/boot/agent/x86_64"] {
+        let given = rig.get(path, &[]).await;
+        assert_eq!(given.status(), StatusCode::OK, "{path}");
+        assert_eq!(text(given).await, "a program");
+    }
+    for path in [
+        "/boot/agent/aarch64",
+        "/boot/agent/..%2Finitrd",
+        "/boot/agent/x86_64%2F..%2F..%2Finitrd",
+    ] {
+        assert_eq!(rig.get(path, &[]).await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}

@@ -1,5 +1,8 @@
 //! Installations from a person's word to the installed system: boots, answer files, stages, and what is kept of them.
 
+mod agents;
+mod real_agent;
+
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{
@@ -19,10 +22,16 @@ use muster::{
     boot::{EventKind, Policy},
     desired::Family,
     discovery::{BootFiles, Clock, Discovery, Setup},
-    http::boot::{BootBounds, boot_router, install_router},
+    http::{
+        agent::agent_router,
+        boot::{BootBounds, boot_router, install_router},
+    },
     install::{FailedBy, LogLine, Outcome, Planned, Stage},
     inventory::{HostId, State},
-    provision::install::{AnswerFile, GivenPlans, InstallPlan, Installs, Start, StartRefused},
+    provision::{
+        agents::Agents,
+        install::{AnswerFile, GivenPlans, InstallPlan, Installs, Start, StartRefused},
+    },
     store::{EventQuery, Install, Store},
 };
 use muster_facts::{Facts, MacAddr, Os};
@@ -69,7 +78,9 @@ impl Rig {
         let discovery = discovery(&store, &folder, &seconds).await;
         let plans = Arc::new(GivenPlans::default());
         let installs = Installs::open(&discovery, plans.clone(), Some(514)).await.unwrap();
-        let router = boot_router(discovery.clone(), BootBounds::default()).merge(install_router(installs.clone()));
+        let router = boot_router(discovery.clone(), BootBounds::default())
+            .merge(install_router(installs.clone()))
+            .merge(agent_router(Agents::new(installs.clone())));
         let mut rig = Self {
             store,
             discovery,
@@ -113,8 +124,12 @@ impl Rig {
 
     /// Posts with a bearer token.
     async fn post(&self, path: &str, token: &str, body: Vec<u8>) -> Answer {
+        self.post_from(OWN, path, token, body).await
+    }
+
+    async fn post_from(&self, from: &str, path: &str, token: &str, body: Vec<u8>) -> Answer {
         let request = Request::post(path)
-            .extension(ConnectInfo(SocketAddr::new(OWN.parse().unwrap(), 40_000)))
+            .extension(ConnectInfo(SocketAddr::new(from.parse().unwrap(), 40_000)))
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(header::HOST, "10.77.0.1:8081")
             .body(Body::from(body))

@@ -1,5 +1,7 @@
 //! Network interfaces from `/sys/class/net`, and from the drivers on the running machine.
 
+use std::net::Ipv6Addr;
+
 use muster_facts::{Link, MacAddr, Nic};
 
 use super::pci;
@@ -133,12 +135,31 @@ fn bus_address(tree: &Tree, device: &str, device_path: &str) -> Option<String> {
     }
 }
 
-/// Every interface with each of its addresses and prefix lengths; link-local IPv6 ones, which any
-/// interface makes for itself, are left out. Only the running machine has any.
+/// `IFA_F_TEMPORARY`: an address of RFC 8981, which the kernel replaces by another one each day.
+const TEMPORARY: u32 = 1;
+
+/// The IPv6 addresses in the text of `/proc/net/if_inet6` that are made to be replaced: address, index, prefix length,
+/// scope and flags in hexadecimal, then the name.
+fn temporary(text: &str) -> Vec<Ipv6Addr> {
+    text.lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let address = u128::from_str_radix(words.next()?, 16).ok()?;
+            let flags = u32::from_str_radix(words.nth(3)?, 16).ok()?;
+            (flags & TEMPORARY != 0).then(|| Ipv6Addr::from(address))
+        })
+        .collect()
+}
+
+/// Every interface with each of its addresses and prefix lengths; those IPv6 ones that an interface makes for itself,
+/// link-local and temporary, are left out. Only the running machine has any.
 pub(super) fn addresses(tree: &Tree) -> Vec<(String, String)> {
     if !tree.is_live() {
         return Vec::new();
     }
+    let passing = tree
+        .text("nics.addresses", "proc/net/if_inet6")
+        .map_or_else(Vec::new, |text| temporary(&text));
     let interfaces = match nix::ifaddrs::getifaddrs() {
         Ok(interfaces) => interfaces,
         Err(error) => {
@@ -153,7 +174,7 @@ pub(super) fn addresses(tree: &Tree) -> Vec<(String, String)> {
                 format!("{}/{}", ip.ip(), u32::from(mask.ip()).count_ones())
             } else {
                 let (ip, mask) = (address.as_sockaddr_in6()?.ip(), mask.as_sockaddr_in6()?.ip());
-                if ip.is_unicast_link_local() {
+                if ip.is_unicast_link_local() || passing.contains(&ip) {
                     return None;
                 }
                 format!("{ip}/{}", u128::from(mask).count_ones())
@@ -163,4 +184,44 @@ pub(super) fn addresses(tree: &Tree) -> Vec<(String, String)> {
         .collect();
     found.dedup();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_are_made_to_be_replaced_are_known() {
+        let text = "\
+fd000000000000000000000000000020 02 40 00 80     eth0
+fd00000000000000a1b2c3d4e5f60718 02 40 00 01     eth0
+00000000000000000000000000000001 01 80 10 80       lo
+nonsense
+";
+        assert_eq!(
+            temporary(text),
+            ["fd00::a1b2:c3d4:e5f6:718".parse::<Ipv6Addr>().unwrap()]
+        );
+    }
+
+    #[test]
+    fn what_has_an_address_and_is_no_hardware_is_a_link() {
+        let root = tempfile::tempdir().unwrap();
+        let tree = Tree::new(root.path());
+        let hardware = [Nic {
+            name: "eth0".to_owned(),
+            ..Nic::default()
+        }];
+        let names = ["bond0", "docker0", "eth0", "lo"].map(str::to_owned);
+        let address = |name: &str, address: &str| (name.to_owned(), address.to_owned());
+        let addresses = [
+            address("bond0", "10.77.0.20/24"),
+            address("eth0", "10.77.0.21/24"),
+            address("lo", "127.0.0.1/8"),
+            address("bond0", "fd00::20/64"),
+        ];
+        let found = links(&tree, &names, &hardware, &addresses);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].name.as_str(), found[0].addresses.len()), ("bond0", 2));
+    }
 }

@@ -128,7 +128,7 @@ impl<'a> Door<'a> {
     fn enrol(&mut self) -> Result<String, Failed> {
         let token = self.token().ok_or(Failed::NoToken)?;
         let room = self.files.make_room().map_err(Failed::Here)?;
-        let enrolment = {
+        let (enrolment, kept) = {
             let _held = Held::new();
             let enrolment = enrol(&self.given.server, &token).map_err(|error| {
                 if matches!(error, ReportError::Refused { status: 400..=499, .. }) {
@@ -136,9 +136,14 @@ impl<'a> Door<'a> {
                 }
                 Failed::There(error)
             })?;
-            room.keep(&enrolment.credential).map_err(Failed::Here)?;
-            enrolment
+            let kept = room.keep(&enrolment.credential);
+            (enrolment, kept)
         };
+        if let Err(why) = kept {
+            say(&format!(
+                "{why}; this agent goes on with it until it ends, and has to be enrolled anew then"
+            ));
+        }
         self.patience.success();
         self.given.token = None;
         say(&format!("enrolled: this machine is host {}", enrolment.host));

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -131,6 +131,16 @@ impl Machine {
 struct Running(Child);
 
 impl Running {
+    /// Reads what it says until these words come.
+    fn says(&mut self, words: &str) {
+        let mut said = BufReader::new(self.0.stderr.as_mut().unwrap());
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended");
+        }
+    }
+
     fn end(mut self) -> (ExitStatus, String) {
         kill(Pid::from_raw(self.0.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
         let status = self.0.wait().unwrap();
@@ -156,15 +166,6 @@ fn bind() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
-}
-
-/// Waits for what comes a moment after an answer.
-fn until(what: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !what() {
-        assert!(start.elapsed() < LONG, "it did not come");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]
@@ -219,13 +220,11 @@ fn a_server_that_comes_later_is_waited_for() {
     let (listener, address) = bind();
     drop(listener);
     let machine = Machine::new(address);
-    let agent = machine.serve();
-    // It has tried and failed when it has made room for its credential.
-    until(|| machine.path("etc/muster/agent.credential.new").exists());
+    let mut agent = machine.serve();
+    agent.says("tried again in");
     let asked = server(TcpListener::bind(address).unwrap(), willing);
     assert_eq!(next(&asked).line, "POST /boot/enrol");
     assert_eq!(next(&asked).line, "POST /agent/v1/facts");
-    drop(agent);
 }
 
 #[test]
@@ -237,12 +236,7 @@ fn a_disk_without_room_costs_no_token() {
     fs::create_dir_all(folder.join("in the way")).unwrap();
     let asked = server(listener, willing);
     let mut agent = machine.serve();
-    let mut said = BufReader::new(agent.0.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("no token is spent") {
-        line.clear();
-        assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended");
-    }
+    agent.says("no token is spent");
     assert!(asked.try_recv().is_err(), "the server was asked");
     assert!(machine.read("etc/muster/agent.env").contains(TOKEN));
 }
