@@ -104,9 +104,11 @@ pub(super) async fn wanted(settings: &Settings, command: Wanted) -> Result<Strin
     let catalog = app::catalog(settings, store.clone());
     let done = match command {
         Wanted::Distro(DistroCommand::Import(args)) => import::import(&catalog, settings, args).await,
-        Wanted::Distro(DistroCommand::Objects(command)) => Ok(distro::distro(&catalog, command).await?),
-        Wanted::Profile(command) => Ok(profile::profile(&catalog, command).await?),
-        Wanted::Host(command) => Ok(host::host(&catalog, command).await?),
+        Wanted::Distro(DistroCommand::Objects(command)) => {
+            distro::distro(&catalog, command).await.map_err(Failure::from)
+        }
+        Wanted::Profile(command) => profile::profile(&catalog, command).await.map_err(Failure::from),
+        Wanted::Host(command) => host::host(&catalog, command).await.map_err(Failure::from),
     };
     store.close().await?;
     done

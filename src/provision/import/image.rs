@@ -121,11 +121,14 @@ pub(super) async fn unpack(image: &Path, into: &Path, stop: impl Future<Output =
         }
         (child.wait().await, said)
     };
-    let (status, said) = tokio::select! {
-        done = work => done,
-        () = stop => {
-            return Err(ImportFault::Stopped);
-        }
+    let done = tokio::select! {
+        done = work => Some(done),
+        () = stop => None,
+    };
+    let Some((status, said)) = done else {
+        // Until it has ended it may still write into the folder that is removed next.
+        let _ = child.kill().await;
+        return Err(ImportFault::Stopped);
     };
     let status = status.map_err(not_run)?;
     if status.success() {

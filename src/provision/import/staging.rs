@@ -34,9 +34,11 @@ impl Staging {
             path: path.clone(),
             source,
         };
-        let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o755).create(path);
-        make(tree_dir).map_err(fault)?;
-        make(&path).map_err(fault)?;
+        for folder in [tree_dir, path.as_path()] {
+            if !folder.exists() {
+                make(folder).map_err(fault)?;
+            }
+        }
         let lock = File::open(&path).map_err(fault)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -50,8 +52,6 @@ impl Staging {
             path,
         };
         staging.empty().map_err(|source| staging.fault(source))?;
-        // The umask may have closed it.
-        fs::set_permissions(&staging.path, Permissions::from_mode(0o755)).map_err(|source| staging.fault(source))?;
         Ok(staging)
     }
 
@@ -129,6 +129,12 @@ impl Drop for Staging {
         }
         let _ = self.lock.unlock();
     }
+}
+
+/// Makes a folder that everybody may read, whatever the umask says: the server may be another user.
+fn make(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o755))
 }
 
 /// Opens every folder below `root` to those who read; with `files`, the files too, and removes what is no file, folder

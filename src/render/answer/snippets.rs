@@ -1,6 +1,9 @@
 //! The snippets of a library, and a trial of one before it is kept.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 
@@ -109,7 +112,10 @@ pub fn try_snippet(
         }
     };
     let mut first = None;
-    for machine in machines.iter().filter(of_family) {
+    // One of each family and way to divide disks is enough: one that never ends is not tried a hundred times.
+    let mut tried = BTreeSet::new();
+    let new = |machine: &&Sample| tried.insert((machine.input.search.family, scheme(machine)));
+    for machine in machines.iter().filter(of_family).filter(new) {
         match render_answer(after, &name, &machine.input) {
             Ok(_) => return Ok(()),
             Err(fault) => {
@@ -120,12 +126,17 @@ pub fn try_snippet(
     first.map_or(Ok(()), Err)
 }
 
+/// The way in which a machine's disks are divided.
+fn scheme(machine: &Sample) -> Option<String> {
+    machine.input.values.get("partitioning").map(Value::to_string)
+}
+
 /// One machine for each system, template and way to divide disks, with the site's variables beside its own.
 fn machines(vars: &Map<String, Value>) -> Vec<Sample> {
     let mut one_each = BTreeMap::new();
     for sample in samples() {
-        let scheme = sample.input.values.get("partitioning").map(Value::to_string);
-        one_each.insert((sample.input.search.distro.clone(), sample.template, scheme), sample);
+        let key = (sample.input.search.distro.clone(), sample.template, scheme(&sample));
+        one_each.insert(key, sample);
     }
     let mut machines: Vec<Sample> = one_each.into_values().collect();
     for machine in &mut machines {
