@@ -6,7 +6,7 @@ mod hosts;
 mod leases;
 mod measure;
 mod people;
-mod samples;
+pub(crate) mod samples;
 mod transcripts;
 mod writer;
 
