@@ -56,6 +56,19 @@ fn without_doubles(items: impl IntoIterator<Item = Value>) -> Vec<Value> {
     out
 }
 
+/// Whether there was one.
+fn tildes_to_nothing(value: &mut Value) -> bool {
+    match value {
+        Value::String(text) if text == "~" => {
+            *value = Value::Null;
+            true
+        }
+        Value::Array(items) => items.iter_mut().fold(false, |any, item| tildes_to_nothing(item) || any),
+        Value::Object(map) => map.values_mut().fold(false, |any, item| tildes_to_nothing(item) || any),
+        _ => false,
+    }
+}
+
 fn items(value: Option<&Value>) -> Vec<Value> {
     value.and_then(Value::as_array).cloned().unwrap_or_default()
 }
@@ -127,12 +140,7 @@ impl Tally {
         names.dedup();
         for name in names {
             let mut value = theirs.get(name).cloned();
-            let several = match &mut value {
-                Some(Value::Array(several)) => several.iter_mut().collect(),
-                one => Vec::from_iter(one),
-            };
-            for tilde in several.into_iter().filter(|item| **item == "~") {
-                *tilde = Value::Null;
+            if value.as_mut().is_some_and(tildes_to_nothing) {
                 *self.meant.entry(TILDE).or_default() += 1;
             }
             self.same(&format!("{what}.{name}"), value.as_ref(), ours.get(name));
@@ -166,7 +174,15 @@ impl Tally {
             let entry = json!({"url": repo.get("mirror"), "priority": repo.get("priority")});
             self.same(&format!("{what}: repos.{name}"), Some(&entry), ours.get(name));
         }
-        self.same(&format!("{what}: how many repos"), Some(&theirs.len().into()), Some(&ours.len().into()));
+        let names: Vec<&Value> = theirs.iter().filter_map(|repo| repo.get("name")).collect();
+        let named = |names: &mut dyn Iterator<Item = &str>| {
+            let mut names: Vec<&str> = names.collect();
+            names.sort_unstable();
+            json!(names)
+        };
+        let theirs = named(&mut names.iter().filter_map(|name| name.as_str()));
+        let ours = named(&mut ours.keys().map(String::as_str));
+        self.same(&format!("{what}: names of repos"), Some(&theirs), Some(&ours));
     }
 
     /// Prints the counts, and fails when something is not the same.
