@@ -22,6 +22,7 @@ use crate::{
     discovery::{ArrivalPort, Discovery},
     http::{
         HttpBounds, PageSetup, PageState,
+        agent::agent_router,
         boot::{BootBounds, boot_router, install_router, tree_router},
         page_router, serve_http,
     },
@@ -30,10 +31,8 @@ use crate::{
         syslog::run_syslog,
         tftp::{TftpBounds, run_tftp},
     },
-    provision::{
-        install::{GivenPlans, Installs},
-        trees::Trees,
-    },
+    provision::{agents::Agents, answers::Answers, install::Installs, trees::Trees},
+    render::answer::Library,
     store::Store,
 };
 
@@ -73,9 +72,14 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         .await
         .map_err(AppError::View)?;
 
+    let library = Arc::new(Library::open(&settings.templates.dir.value).map_err(AppError::Templates)?);
+    for skipped in library.skipped() {
+        tracing::warn!(path = %skipped.path.display(), why = skipped.why, "a template of the site is not used");
+    }
+    let answers = Answers::new(store.clone(), plain::catalog(settings, store.clone()), library);
     let installs = Installs::open(
         &discovery,
-        Arc::new(GivenPlans::default()),
+        Arc::new(answers.clone()),
         settings.syslog.enabled.value.then_some(settings.syslog.port.value.0),
     )
     .await
@@ -230,6 +234,7 @@ impl Parts {
     ) -> Result<SocketAddr, AppError> {
         let boot = boot_router(discovery.clone(), BootBounds::default())
             .merge(install_router(installs.clone()))
+            .merge(agent_router(Agents::new(installs.clone())))
             .merge(tree_router(
                 Trees::new(settings.boot.tree_dir.value.clone()),
                 installs.clone(),

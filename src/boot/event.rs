@@ -189,12 +189,18 @@ event_kinds! {
     AnswerRefused = "answer_refused",
     /// An installation has reached a further stage.
     InstallStage = "install_stage",
+    /// An installer could not be given, for what is planned or its template; the machine waits.
+    InstallHeld = "install_held",
     /// Nothing is heard of an installation.
     InstallStuck = "install_stuck",
     /// An installation has ended.
     InstallEnded = "install_ended",
     /// The agent of an installed system got its credential.
     AgentEnrolled = "agent_enrolled",
+    /// The agent of an installed system was refused.
+    AgentRefused = "agent_refused",
+    /// What a host's agent is known by was ended.
+    AgentRevoked = "agent_revoked",
     /// A machine may be one of several hosts.
     HostAmbiguous = "host_ambiguous",
 }

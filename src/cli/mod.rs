@@ -1,9 +1,11 @@
 //! The command line: parse, print, exit codes. 0 is well, 1 a failure or a failing check, 2 wrong usage or settings.
 
+mod agents;
 mod check;
 mod hosts;
 mod installs;
 mod password;
+mod render;
 mod settings;
 mod table;
 mod template;
@@ -22,7 +24,10 @@ use crate::{
     app,
     auth::AuthError,
     config::{self, ConfigErrors},
-    provision::CatalogFault,
+    provision::{
+        CatalogFault,
+        answers::{AnswersFault, EveryFault},
+    },
     store::StoreError,
     telemetry,
 };
@@ -68,6 +73,9 @@ enum Command {
     /// Look at installations.
     #[command(subcommand)]
     Install(installs::InstallCommand),
+    /// Agents of installed systems.
+    #[command(subcommand)]
+    Agent(agents::AgentCommand),
     /// Systems that can be installed.
     #[command(subcommand)]
     Distro(Objects<DistroArgs>),
@@ -86,6 +94,8 @@ enum Command {
     /// Templates of answer files.
     #[command(subcommand)]
     Template(TemplateCommand),
+    /// Show the answer file a host would get now, without its secrets.
+    Render(render::RenderArgs),
     /// Print the version.
     Version,
 }
@@ -123,6 +133,10 @@ enum Failure {
     Auth(#[from] AuthError),
     #[error(transparent)]
     Templates(#[from] crate::render::answer::LibraryFault),
+    #[error(transparent)]
+    Answers(#[from] AnswersFault),
+    #[error(transparent)]
+    Every(#[from] EveryFault),
     #[error("the password cannot be read")]
     Input(#[source] io::Error),
     #[error(transparent)]
@@ -206,6 +220,10 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(installs::install(&settings, command))?)?;
         }
+        Command::Agent(command) => {
+            let settings = config::load(&settings.sources())?;
+            print(&runtime()?.block_on(agents::agent(&settings, command))?)?;
+        }
         Command::Distro(command) => print_wanted(settings, Wanted::Distro(command))?,
         Command::Profile(command) => print_wanted(settings, Wanted::Profile(command))?,
         Command::Host(command) => print_wanted(settings, Wanted::Host(command))?,
@@ -217,8 +235,17 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(users::token(&settings, token))?)?;
         }
-        Command::Template(TemplateCommand::Check { templates, quick }) => {
-            let (text, wrong) = template::check(&templates, quick)?;
+        Command::Template(TemplateCommand::Check { quick }) => {
+            let settings = config::load(&settings.sources())?;
+            let (text, wrong) = template::check(&settings.templates.dir.value, quick)?;
+            print(&text)?;
+            if wrong {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Render(args) => {
+            let settings = config::load(&settings.sources())?;
+            let (text, wrong) = runtime()?.block_on(render::render(&settings, args))?;
             print(&text)?;
             if wrong {
                 return Ok(ExitCode::FAILURE);

@@ -1,5 +1,7 @@
 //! What people plan for their hosts, and how it is carried out.
 
+pub mod agents;
+pub mod answers;
 mod catalog;
 pub mod install;
 pub mod trees;

@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use super::{
     StoreError,
-    entity::{boot_token, component, fact_change, fact_set, host, host_key, host_plan, install, interface},
+    entity::{
+        agent_credential, boot_token, component, fact_change, fact_set, host, host_key, host_plan, install, interface,
+    },
     events, hosts,
     row::word,
 };
@@ -32,6 +34,11 @@ pub(super) async fn absorb(connection: &impl ConnectionTrait, from: HostId, into
     boot_token::Entity::update_many()
         .col_expr(boot_token::Column::Host, Expr::value(into.0))
         .filter(boot_token::Column::Host.eq(from.0))
+        .exec(connection)
+        .await?;
+    agent_credential::Entity::update_many()
+        .col_expr(agent_credential::Column::Host, Expr::value(into.0))
+        .filter(agent_credential::Column::Host.eq(from.0))
         .exec(connection)
         .await?;
     install::Entity::update_many()

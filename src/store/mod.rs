@@ -5,6 +5,7 @@
 //! once; people's own writes (users, sessions, settings) are single transactions.
 
 mod absorb;
+mod agents;
 mod connect;
 mod distros;
 mod entity;
@@ -27,6 +28,7 @@ mod view;
 mod write;
 mod writer;
 
+pub use agents::AgentCredential;
 pub use distros::ObjectWrite;
 pub use error::StoreError;
 pub use events::{BootSummary, EventQuery, Trimmed};

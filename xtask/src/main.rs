@@ -39,13 +39,15 @@ struct Arguments {
 /// One command; each is a file beside this one.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run every fuzz target for some time.
+    /// Run the fuzz targets for some time each.
     Fuzz {
+        /// Which; all there are when none is named.
+        targets: Vec<String>,
         /// Seconds per target.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
-    /// Build the agent as one static program.
+    /// Build the agent as one static program, and put it beside the collection image for installed machines.
     Agent,
     /// Renew what browsers load from the lock file in templates/web; needs node.
     Assets,
@@ -77,8 +79,8 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Fuzz { seconds } => fuzz::run(seconds),
-        Command::Agent => agent::build(&repository()).map(drop),
+        Command::Fuzz { targets, seconds } => fuzz::run(seconds, &targets),
+        Command::Agent => agent::publish(&repository(), &repository().join(image::OUT)).map(drop),
         Command::Assets => assets::run(&repository()),
         Command::Image(options) => image::run(&repository(), &options),
         Command::Mirror(options) => mirror::run(&repository(), &options),

@@ -36,6 +36,11 @@ impl Installer {
         })
     }
 
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What it was built from.
     pub fn manifest(&self) -> &Value {
         &self.manifest
@@ -46,9 +51,9 @@ impl Installer {
         self.folder.join("debian")
     }
 
-    /// The folder of the kernel and the initramfs.
+    /// The folder of the kernel and the initramfs, below the mirror.
     pub fn boot(&self) -> PathBuf {
-        self.folder.join("boot")
+        self.mirror().join("boot")
     }
 
     /// The kernel.

@@ -78,9 +78,12 @@ impl Story {
             | EventKind::AnswerServed
             | EventKind::AnswerRefused
             | EventKind::InstallStage
+            | EventKind::InstallHeld
             | EventKind::InstallStuck
             | EventKind::InstallEnded
             | EventKind::AgentEnrolled
+            | EventKind::AgentRefused
+            | EventKind::AgentRevoked
             | EventKind::DhcpRelease
             | EventKind::NextTold
             | EventKind::HostCreated

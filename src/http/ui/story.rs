@@ -133,9 +133,12 @@ fn actor(event: &Event) -> &'static str {
         | EventKind::AnswerServed
         | EventKind::AnswerRefused
         | EventKind::InstallStage
+        | EventKind::InstallHeld
         | EventKind::InstallStuck
         | EventKind::InstallEnded
         | EventKind::AgentEnrolled
+        | EventKind::AgentRefused
+        | EventKind::AgentRevoked
         | EventKind::HostCreated
         | EventKind::HostRecognised
         | EventKind::HostAmbiguous => "muster",

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use super::{AnswerContext, Installs};
+use super::{AgentOffer, AnswerContext, Installs, script::host_of};
 use crate::{
     auth::Secret,
     boot::{EventKind, Level},
-    install::{Evidence, FailedBy, Outcome, Packages, Secrets, Stage, TokenOf, redact},
+    install::{Evidence, FailedBy, InstallId, Outcome, Packages, Secrets, Stage, TokenOf, redact},
     inventory::HostId,
-    store::{Install, StoreError},
+    store::{AgentCredential, Install, StoreError, Write},
 };
 
 /// Why a token opens nothing.
@@ -144,15 +144,7 @@ impl Installs {
         asked_host: &str,
     ) -> Result<String, AnswerRefused> {
         let host = install.host;
-        let base = self.base(asked_host);
-        let context = AnswerContext {
-            id: install.id,
-            answer_url: format!("{base}/boot/answer/{}", secrets.answer),
-            stage_url: format!("{base}/boot/stage/{}", secrets.stage),
-            enrol_url: format!("{base}/boot/enrol"),
-            token: secrets.enrol.clone(),
-            base_url: base,
-        };
+        let context = self.answer_context(install.id, secrets, self.base(asked_host));
         let file = match self.inner.plans.answer(host, &context).await {
             Ok(file) => file,
             Err(fault) => {
@@ -178,6 +170,35 @@ impl Installs {
         Ok(file.text)
     }
 
+    /// What the answer file of a start of the installer is rendered with.
+    pub(super) fn answer_context(&self, id: InstallId, secrets: &Secrets, base: String) -> AnswerContext {
+        AnswerContext {
+            id,
+            answer_url: format!("{base}/boot/answer/{}", secrets.answer),
+            stage_url: format!("{base}/boot/stage/{}", secrets.stage),
+            enrol_url: format!("{base}/boot/enrol"),
+            token: secrets.enrol.clone(),
+            agents: self.agents(&base),
+            syslog: self.inner.syslog.map(|port| (host_of(&base).to_owned(), port)),
+            base_url: base,
+        }
+    }
+
+    /// The agent's programs, by addresses below `base`.
+    fn agents(&self, base: &str) -> Vec<AgentOffer> {
+        ["x86_64", "aarch64"]
+            .into_iter()
+            .filter_map(|architecture| {
+                let program = self.discovery().agent_program(architecture)?;
+                Some(AgentOffer {
+                    architecture,
+                    url: format!("{base}{}", program.path),
+                    sha256: program.sha256.to_string(),
+                })
+            })
+            .collect()
+    }
+
     /// The machine that `token` was made for says where it is.
     ///
     /// # Errors
@@ -194,7 +215,8 @@ impl Installs {
         Ok(self.told(host, word, message, packages).await?)
     }
 
-    /// Gives the agent of an installed system its credential, once. Only its hash is to be kept.
+    /// Gives the agent of an installed system its credential, once. Only its hash is kept, in the same commit in which the
+    /// installation moves on; what the host's agent was known by before ends with it.
     ///
     /// # Errors
     /// When the token gives no right now, or was used.
@@ -207,12 +229,27 @@ impl Installs {
         if install.progress.stage >= Stage::AgentEnrolled {
             return Err(self.refuse(host, client, AnswerRefused::Used));
         }
+        if install.progress.stage < Stage::FirstBoot {
+            let evidence = Evidence::new(
+                Stage::FirstBoot,
+                format!("the installed system runs at {client}: its agent asks"),
+            );
+            self.advance(&mut install, &evidence, "agent").await?;
+        }
         let credential = Secret::random_with_prefix("muster_agent_");
         let evidence = Evidence::new(
             Stage::AgentEnrolled,
             format!("the agent at {client} got its credential"),
         );
-        self.advance(&mut install, &evidence, "agent").await?;
+        let kept = Write::AgentEnrolled(AgentCredential {
+            hash: credential.hash(),
+            host,
+            created_at: self.now(),
+            last_used_at: None,
+            revoked_at: None,
+            revoked_by: None,
+        });
+        self.advance_with(&mut install, &evidence, "agent", vec![kept]).await?;
         self.tell(
             host,
             EventKind::AgentEnrolled,
@@ -250,12 +287,13 @@ impl Installs {
         if meant != hash {
             return Err(self.refuse(host, client, AnswerRefused::Other));
         }
-        // Whoever has the address by a lease is the machine; where nobody does, whoever asked for the boot script.
+        // Whoever has the address by a lease is the machine; where nobody does, whoever asked for the boot script. The
+        // address that was planned for it is its own, whoever had it by a lease before.
         let own = match self.discovery().host_of_address(client) {
             Some(there) => there == host,
             None => open.client == Some(client),
         };
-        if !own {
+        if !own && !open.addresses.contains(&client) {
             return Err(self.refuse(host, client, AnswerRefused::Elsewhere));
         }
         let stage = open.progress.stage;

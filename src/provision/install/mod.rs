@@ -15,7 +15,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use answer::{AnswerRefused, Enrolled};
-pub use plan::{AnswerContext, AnswerFile, GivenPlans, InstallPlan, Later, PlanFault, Plans};
+pub use plan::{AgentOffer, AnswerContext, AnswerFile, GivenPlans, InstallPlan, Later, PlanFault, Plans};
 pub use start::{CancelRefused, Start, StartRefused};
 
 use crate::{
@@ -71,7 +71,7 @@ impl Installs {
         Ok(installs)
     }
 
-    fn discovery(&self) -> &Discovery {
+    pub(in crate::provision) fn discovery(&self) -> &Discovery {
         &self.inner.discovery
     }
 
