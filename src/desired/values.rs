@@ -247,7 +247,10 @@ mod tests {
     fn a_tilde_takes_this_layer_s_own_word_back() {
         let values = check(&json!({"kernel_options": {"quiet": null, "x": "1"}})).expect("well");
         for (changes, after) in [
-            (json!({"~x": null, "~gone": null, "y": "2"}), json!({"quiet": null, "y": "2"})),
+            (
+                json!({"~x": null, "~gone": null, "y": "2"}),
+                json!({"quiet": null, "y": "2"}),
+            ),
             (json!({"~": null}), json!({"quiet": null, "x": "1", "~": null})),
         ] {
             let changes = Map::from_iter([("kernel_options".to_owned(), changes)]);
@@ -255,7 +258,10 @@ mod tests {
             assert_eq!(json!(changed), json!({"kernel_options": after}));
         }
         let first = Values::default()
-            .changed(Map::from_iter([("vars".to_owned(), json!({"~x": null, "y": "2"}))]), true)
+            .changed(
+                Map::from_iter([("vars".to_owned(), json!({"~x": null, "y": "2"}))]),
+                true,
+            )
             .expect("well");
         assert_eq!(json!(first), json!({"vars": {"y": "2"}}));
     }

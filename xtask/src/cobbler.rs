@@ -67,7 +67,39 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
         &[&["--no-deps", COBBLER], LIBRARIES],
     )?
     .join("python");
-    compare(repository, &python)
+    if options.bench {
+        bench(repository, &python, options)
+    } else {
+        compare(repository, &python)
+    }
+}
+
+/// Fills a ledger and a Cobbler with the same hosts, renders with both, and compares what came out.
+fn bench(repository: &Path, python: &Path, options: &Options) -> anyhow::Result<()> {
+    let built = Command::new(cargo())
+        .current_dir(repository)
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            "muster",
+            "--bin",
+            "muster",
+        ])
+        .status()
+        .context("cargo could not be started")?;
+    ensure!(built.success(), "muster could not be built");
+    let status = tests(repository, python)
+        .args(["cobbler::bench", "--", "--ignored", "--nocapture"])
+        .env("MUSTER_COBBLER_BINARY", repository.join("target/release/muster"))
+        .env("MUSTER_COBBLER_HOSTS", options.hosts.to_string())
+        .env("MUSTER_COBBLER_PEER_HOSTS", options.cobbler_hosts.to_string())
+        .status()
+        .context("cargo could not be started")?;
+    ensure!(!stop::requested(), "interrupted");
+    ensure!(status.success(), "both could not be measured");
+    Ok(())
 }
 
 fn compare(repository: &Path, python: &Path) -> anyhow::Result<()> {

@@ -23,7 +23,10 @@ pub(super) struct Tally {
 
 /// A value of Cobbler's by Muster's name; what is empty is absent.
 pub(super) fn of_cobbler(blended: &Map<String, Value>, key: &str) -> Option<Value> {
-    let cobbler = FIELDS.iter().find(|(name, _, _)| *name == key).map_or(key, |(_, cobbler, _)| cobbler);
+    let cobbler = FIELDS
+        .iter()
+        .find(|(name, _, _)| *name == key)
+        .map_or(key, |(_, cobbler, _)| cobbler);
     blended.get(cobbler).cloned()
 }
 
@@ -102,7 +105,12 @@ impl Tally {
             match form {
                 _ if *key == "repos" => self.repos(what, blended, ours.as_ref()),
                 Form::Map => self.map(&format!("{what}: {key}"), theirs.as_ref(), ours.as_ref()),
-                Form::List => self.list(&format!("{what}: {key}"), theirs.as_ref(), ours.as_ref(), defaults.get(*key)),
+                Form::List => self.list(
+                    &format!("{what}: {key}"),
+                    theirs.as_ref(),
+                    ours.as_ref(),
+                    defaults.get(*key),
+                ),
                 Form::Scalar => self.same(&format!("{what}: {key}"), theirs.as_ref(), ours.as_ref()),
             }
         }
@@ -120,14 +128,19 @@ impl Tally {
         let mut ours = line(of_muster(effective, "kernel_line"));
         theirs.sort();
         ours.sort();
-        self.same(&format!("{what}: kernel line"), Some(&json!(theirs)), Some(&json!(ours)));
+        self.same(
+            &format!("{what}: kernel line"),
+            Some(&json!(theirs)),
+            Some(&json!(ours)),
+        );
     }
 
     fn same(&mut self, what: &str, theirs: Option<&Value>, ours: Option<&Value>) {
         self.keys += 1;
         if theirs != ours {
             let shown = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
-            self.wrong.push(format!("{what}: Cobbler {}, Muster {}", shown(theirs), shown(ours)));
+            self.wrong
+                .push(format!("{what}: Cobbler {}, Muster {}", shown(theirs), shown(ours)));
         }
     }
 
@@ -188,13 +201,20 @@ impl Tally {
     /// Prints the counts, and fails when something is not the same.
     pub(super) fn done(&self) {
         let meant: usize = self.meant.values().sum();
-        println!("{} objects, {} keys compared, {meant} meant differences", self.objects, self.keys);
+        println!(
+            "{} objects, {} keys compared, {meant} meant differences",
+            self.objects, self.keys
+        );
         for (what, times) in &self.meant {
             println!("  {times} times: {what}");
         }
         let shown: Vec<&str> = self.wrong.iter().take(20).map(String::as_str).collect();
         let many = self.wrong.len();
-        assert!(many == 0, "{many} differences that are not meant; the first:\n{}", shown.join("\n"));
+        assert!(
+            many == 0,
+            "{many} differences that are not meant; the first:\n{}",
+            shown.join("\n")
+        );
         assert!(self.objects >= 200, "too few objects to say anything: {}", self.objects);
     }
 }

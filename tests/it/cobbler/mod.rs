@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask cobbler` installs Cobbler and runs these; elsewhere they are left out.
 
+mod bench;
 mod compare;
 mod meant;
 mod muster;
@@ -44,15 +45,28 @@ async fn values_in_force_are_those_of_cobbler() {
                 objects.push((step.kind, &step.name));
             }
         }
-        site.ask = objects.iter().map(|(kind, name)| (kind.cobbler().to_owned(), (*name).to_owned())).collect();
+        site.ask = objects
+            .iter()
+            .map(|(kind, name)| (kind.cobbler().to_owned(), (*name).to_owned()))
+            .collect();
         let said = site.run(&python);
-        println!("Cobbler entered {} commands in {:.1} s", site.steps.len(), said.entered_seconds);
+        println!(
+            "Cobbler entered {} commands in {:.1} s",
+            site.steps.len(),
+            said.entered_seconds
+        );
         for (place, why) in &said.refused {
             tally.wrong(format!("seed {seed}: Cobbler refuses {:?}: {why}", site.steps[*place]));
         }
         for ((kind, name), blended) in objects.iter().zip(&said.blended) {
             let effective = ledger.effective(*kind, name).await;
-            tally.object(&format!("seed {seed}: {} {name}", kind.cobbler()), *kind, blended, &effective, &world.defaults);
+            tally.object(
+                &format!("seed {seed}: {} {name}", kind.cobbler()),
+                *kind,
+                blended,
+                &effective,
+                &world.defaults,
+            );
         }
     }
     tally.done();
@@ -93,7 +107,10 @@ async fn what_differs_is_meant() {
                 Outcome::Refused(part) => fault.is_some_and(|fault| fault.contains(part)),
             };
             if !as_told {
-                wrong.push(format!("{}: {who} gives {value:?}, {fault:?}, not {outcome:?}", line.what));
+                wrong.push(format!(
+                    "{}: {who} gives {value:?}, {fault:?}, not {outcome:?}",
+                    line.what
+                ));
             }
         }
     }

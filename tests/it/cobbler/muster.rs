@@ -88,7 +88,11 @@ impl Ledger {
             return self.store.plan(*id).await.expect("readable");
         }
         let host = samples::host(u16::try_from(self.hosts.len()).expect("few hosts"));
-        self.store.writer().commit(vec![samples::created(&host)]).await.expect("made");
+        self.store
+            .writer()
+            .commit(vec![samples::created(&host)])
+            .await
+            .expect("made");
         self.hosts.insert(name.to_owned(), host.id);
         HostPlan::empty(host.id)
     }

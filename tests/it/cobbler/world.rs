@@ -254,7 +254,9 @@ impl Dice {
                 0 => "delete".into(),
                 _ => self.list(&["base", "extras", "site", "debug"]),
             },
-            "template" => self.one(&["kit/site.ks", "kit/web.ks", "kit/db.ks", "<<inherit>>"]).into(),
+            "template" => self
+                .one(&["kit/site.ks", "kit/web.ks", "kit/db.ks", "<<inherit>>"])
+                .into(),
             "proxy" if self.0.random_bool(0.2) => Given::Nothing,
             "proxy" => self
                 .one(&["http://proxy.example.org:3128", "http://10.0.0.9:8080/", "<<inherit>>"])
@@ -273,9 +275,28 @@ impl Dice {
     /// Words as on a kernel command line, `least` of them or more.
     fn map(&mut self, field: &str, least: usize) -> Given {
         let keys: &[&str] = if field == "vars" {
-            &["rack", "role", "tree", "swap_size", "http_server", "disk", "_own", "app.port"]
+            &[
+                "rack",
+                "role",
+                "tree",
+                "swap_size",
+                "http_server",
+                "disk",
+                "_own",
+                "app.port",
+            ]
         } else {
-            &["console", "quiet", "ip", "net.ifnames", "rd.lvm.vg", "crashkernel", "inst.vnc", "selinux", "größe"]
+            &[
+                "console",
+                "quiet",
+                "ip",
+                "net.ifnames",
+                "rd.lvm.vg",
+                "crashkernel",
+                "inst.vnc",
+                "selinux",
+                "größe",
+            ]
         };
         let blank = self.one(&[" ", "  ", "\t"]);
         let mut words = Vec::new();
@@ -292,7 +313,10 @@ impl Dice {
                 9 => format!("{key}=escaped\\ blank"),
                 10 => format!("{key}=a=b,c=d"),
                 11 => format!("{key}=''tail\\ "),
-                _ => format!("{key}={}", self.one(&["0", "1", "tty0", "ttyS0,115200n8", "dhcp", "é", "#5", "vg0/root"])),
+                _ => format!(
+                    "{key}={}",
+                    self.one(&["0", "1", "tty0", "ttyS0,115200n8", "dhcp", "é", "#5", "vg0/root"])
+                ),
             };
             words.push(word);
         }
