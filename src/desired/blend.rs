@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{FieldKind, INHERIT, Values, field::field, values::shown};
+use super::{FieldKind, INHERIT, NONE, Values, field::field, values::shown};
 
 /// Who said a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +77,12 @@ pub fn blend<'a>(layers: impl IntoIterator<Item = (LayerName, &'a Values)>) -> E
         for (key, value) in values.as_map() {
             let Some(field) = field(key) else { continue };
             if value.as_str() == Some(INHERIT) {
+                continue;
+            }
+            if value.as_str() == Some(NONE) {
+                let before = out.values.remove(key);
+                forget(&mut out.origins, key, before.as_ref());
+                lists.remove(field.key);
                 continue;
             }
             match (field.kind, value) {
@@ -220,6 +226,21 @@ mod tests {
         }
         assert_eq!(origin("kernel_options.quiet"), None);
         assert_eq!(origin("comment"), None);
+    }
+
+    #[test]
+    fn none_takes_away_what_the_layers_above_say() {
+        let met = meet(&[
+            json!({"proxy": "http://proxy:3128", "packages": ["vim"], "kernel_options": {"quiet": null, "x": "1"}}),
+            json!({"proxy": NONE, "packages": NONE, "kernel_options": NONE}),
+            json!({"packages": ["git"], "kernel_options": {"y": null}}),
+        ]);
+        assert_eq!(
+            Value::Object(met.values),
+            json!({"packages": ["git"], "kernel_options": {"y": null}})
+        );
+        let paths: Vec<&str> = met.origins.keys().map(String::as_str).collect();
+        assert_eq!(paths, ["kernel_options", "kernel_options.y", "packages", "packages.0"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Fault, Field, FieldKind, INHERIT};
+use super::{Fault, Field, FieldKind, INHERIT, NONE};
 
 /// Splits like a shell: blanks part words, quotes and backslashes join.
 ///
@@ -102,7 +102,8 @@ fn word(key: &str, value: &Value) -> String {
 }
 
 impl Field {
-    /// Reads the text form of a value. Nothing, `delete` and `<<inherit>>` give null, which takes the value away.
+    /// Reads the text form of a value. Nothing, `delete` and `<<inherit>>` give null, which takes the value away;
+    /// `<<none>>` says that there is to be none whatever the layers above say.
     ///
     /// # Errors
     /// [`Fault`] when the text has not the form of the field's kind.
@@ -110,6 +111,9 @@ impl Field {
         let trimmed = text.trim();
         if trimmed.is_empty() || trimmed == INHERIT || (trimmed == "delete" && self.kind != FieldKind::Scalar) {
             return Ok(Value::Null);
+        }
+        if trimmed == NONE {
+            return Ok(trimmed.into());
         }
         let fault = |why: &str, advice: &str| {
             if self.secret {
@@ -134,11 +138,12 @@ impl Field {
             }),
             // A public key holds blanks of its own: one a line, or one alone.
             FieldKind::List if self.key == "ssh_keys" => Ok(trimmed.lines().map(str::trim).collect::<Vec<_>>().into()),
-            FieldKind::List => split_words(trimmed)
+            // Not of the trimmed text: a blank at the end may be escaped.
+            FieldKind::List => split_words(text)
                 .map(Into::into)
                 .map_err(|why| fault(why, "close it, or write a JSON list")),
             FieldKind::Map(_) => {
-                let map = options(trimmed).map_err(|why| fault(why, "close it, or write a JSON object"))?;
+                let map = options(text).map_err(|why| fault(why, "close it, or write a JSON object"))?;
                 Ok(map.into())
             }
         }
@@ -167,6 +172,13 @@ mod tests {
             assert_eq!(options(text).map(Value::Object), Ok(map), "{text}");
         }
         assert!(options("a='b").is_err());
+    }
+
+    #[test]
+    fn a_blank_at_the_end_may_be_escaped() {
+        let field = crate::desired::field("kernel_options").expect("there");
+        assert_eq!(field.read(" a=1\\  "), Ok(json!({"a": "1 "})));
+        assert_eq!(field.read(" <<none>> "), Ok(NONE.into()));
     }
 
     proptest! {

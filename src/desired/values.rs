@@ -10,6 +10,9 @@ use super::{
 /// The word that says "as the layer above".
 pub const INHERIT: &str = "<<inherit>>";
 
+/// The word that says "nothing, whatever the layers above say".
+pub const NONE: &str = "<<none>>";
+
 /// How large a document may be, bytes of JSON.
 const LARGEST: usize = 256 * 1024;
 
@@ -60,13 +63,16 @@ impl Values {
     }
 
     /// These values with `changes` put over them: `null` and `<<inherit>>` take a field away; with `in_place` maps are
-    /// changed key by key instead of replaced.
+    /// changed key by key instead of replaced, and `~key` takes this layer's own word on a key back.
     ///
     /// # Errors
     /// As [`Values::check`].
     pub fn changed(&self, changes: Map<String, Value>, in_place: bool) -> Result<Self, Fault> {
         let mut document = self.0.clone();
-        for (key, value) in changes {
+        for (key, mut value) in changes {
+            if in_place && let Value::Object(new) = &mut value {
+                take_back(document.get_mut(&key), new);
+            }
             match (document.get_mut(&key), value) {
                 (_, Value::Null) => {
                     document.remove(&key);
@@ -89,6 +95,20 @@ impl Values {
             }
         }
         Self::check(document)
+    }
+}
+
+/// Takes what `new` writes as `~key` out of both.
+fn take_back(kept: Option<&mut Value>, new: &mut Map<String, Value>) {
+    let gone: Vec<String> = new.keys().filter(|name| name.len() > 1).cloned().collect();
+    let mut kept = kept.and_then(Value::as_object_mut);
+    for name in gone {
+        if let Some(own) = name.strip_prefix('~') {
+            new.remove(&name);
+            if let Some(kept) = &mut kept {
+                kept.remove(own);
+            }
+        }
     }
 }
 
@@ -120,7 +140,7 @@ fn check_field(key: &str, value: &Value) -> Result<(), Fault> {
         };
         return Err(Fault::unshown(key, "there is no such field", advice));
     };
-    if value.as_str() == Some(INHERIT) {
+    if value.as_str().is_some_and(|word| word == INHERIT || word == NONE) {
         return Ok(());
     }
     match (field.kind, value) {
@@ -221,5 +241,28 @@ mod tests {
             json!(changed),
             json!({"kernel_options": {"quiet": null, "!x": null, "y": "2"}})
         );
+    }
+
+    #[test]
+    fn a_tilde_takes_this_layer_s_own_word_back() {
+        let values = check(&json!({"kernel_options": {"quiet": null, "x": "1"}})).expect("well");
+        for (changes, after) in [
+            (
+                json!({"~x": null, "~gone": null, "y": "2"}),
+                json!({"quiet": null, "y": "2"}),
+            ),
+            (json!({"~": null}), json!({"quiet": null, "x": "1", "~": null})),
+        ] {
+            let changes = Map::from_iter([("kernel_options".to_owned(), changes)]);
+            let changed = values.changed(changes, true).expect("well");
+            assert_eq!(json!(changed), json!({"kernel_options": after}));
+        }
+        let first = Values::default()
+            .changed(
+                Map::from_iter([("vars".to_owned(), json!({"~x": null, "y": "2"}))]),
+                true,
+            )
+            .expect("well");
+        assert_eq!(json!(first), json!({"vars": {"y": "2"}}));
     }
 }

@@ -12,6 +12,7 @@ mod boot_http;
 mod broken_setups;
 mod cli;
 mod cli_desired;
+mod cobbler;
 mod dhcp;
 mod entered_hosts;
 mod http_bounds;

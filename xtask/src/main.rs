@@ -4,6 +4,7 @@ mod agent;
 mod apt;
 mod assets;
 mod bench_dhcp;
+mod cobbler;
 mod fleet;
 mod fuzz;
 mod image;
@@ -66,6 +67,8 @@ enum Command {
     Flood(fleet::FloodOptions),
     /// Measure DHCP beside Kea and dnsmasq with perfdhcp.
     BenchDhcp(bench_dhcp::Options),
+    /// Compare with a real Cobbler what is in force, and how fast answer files are made.
+    Cobbler(cobbler::Options),
     /// Check that uses between rooms go downwards, and what each crate depends on.
     Layers,
     /// Run every check and test.
@@ -87,6 +90,7 @@ fn main() -> anyhow::Result<()> {
         Command::Chaos(options) => fleet::chaos(&repository(), &options),
         Command::Flood(options) => fleet::flood(&repository(), &options),
         Command::BenchDhcp(options) => bench_dhcp::run(&repository(), &options),
+        Command::Cobbler(options) => cobbler::run(&repository(), &options),
         Command::Layers => layers::run(&repository()),
         Command::Test(options) => test::run(&repository(), &options),
         Command::Setup => {

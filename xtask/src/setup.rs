@@ -122,15 +122,35 @@ const PYKICKSTART: &str = "pykickstart==3.78";
 /// # Errors
 /// When there is no Python, or pip cannot install the package; the error has what pip said last.
 pub(crate) fn pykickstart(repository: &Path) -> anyhow::Result<PathBuf> {
-    let folder = repository.join("target").join(PYKICKSTART.replace("==", "-"));
+    python_packages(
+        repository,
+        PYKICKSTART,
+        "it reads our kickstarts as Anaconda does",
+        &[&[PYKICKSTART]],
+    )
+}
+
+/// Makes sure that packages of Python are in a virtual environment under `target`, named by the first of them; returns
+/// its folder of programs. `installs` are the arguments of pip, one call each: what is not wanted of what a package
+/// asks for is left out by a call with `--no-deps`.
+///
+/// # Errors
+/// When there is no Python, or pip cannot install the packages; the error has what pip said last.
+pub(crate) fn python_packages(
+    repository: &Path,
+    name: &str,
+    reason: &str,
+    installs: &[&[&str]],
+) -> anyhow::Result<PathBuf> {
+    let folder = repository.join("target").join(name.replace("==", "-"));
     let programs = folder.join("bin");
-    if programs.join("ksvalidator").is_file() {
+    // Written last: what was interrupted is done again.
+    let mark = folder.join("installed");
+    let wanted = format!("{installs:?}\n");
+    if fs::read_to_string(&mark).is_ok_and(|had| had == wanted) {
         return Ok(programs);
     }
-    println!(
-        "installing {PYKICKSTART} into {}: it reads our kickstarts as Anaconda does",
-        folder.display()
-    );
+    println!("installing {name} into {}: {reason}", folder.display());
     fs::create_dir_all(&folder)?;
     let venv = Command::new("python3")
         .args(["-m", "venv"])
@@ -138,15 +158,20 @@ pub(crate) fn pykickstart(repository: &Path) -> anyhow::Result<PathBuf> {
         .output()
         .context("start python3")?;
     ensure!(venv.status.success(), "python3 -m venv failed: {}", last_lines(&venv));
-    let pip = Command::new(programs.join("pip"))
-        .args(["install", "-q", PYKICKSTART])
-        .output()
-        .context("start pip")?;
-    ensure!(
-        pip.status.success(),
-        "pip install {PYKICKSTART} failed: {}",
-        last_lines(&pip)
-    );
+    for packages in installs {
+        let pip = Command::new(programs.join("pip"))
+            .args(["install", "-q"])
+            .args(*packages)
+            .output()
+            .context("start pip")?;
+        ensure!(
+            pip.status.success(),
+            "pip install {} failed: {}",
+            packages.join(" "),
+            last_lines(&pip)
+        );
+    }
+    fs::write(mark, wanted)?;
     Ok(programs)
 }
 

@@ -7,7 +7,7 @@ mod leases;
 mod measure;
 mod people;
 mod rules;
-mod samples;
+pub(crate) mod samples;
 mod transcripts;
 mod writer;
 
