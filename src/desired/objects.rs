@@ -37,7 +37,7 @@ pub fn check_name(name: &str) -> Result<(), Fault> {
 }
 
 /// Whose installer a distro has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// Anaconda, kickstart.
