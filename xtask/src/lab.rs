@@ -1,5 +1,6 @@
 //! `cargo xtask lab`: Muster and a few virtual machines with empty disks, in a network of their own.
 
+mod cuts;
 mod install;
 
 use std::{
@@ -57,6 +58,9 @@ pub(crate) struct Options {
     /// only those named, such as `uefi-preseed`. Ends when each runs from its own disk.
     #[arg(long, num_args = 0.., value_name = "ROAD", conflicts_with_all = ["proxy", "second_dhcp", "count"])]
     install: Option<Vec<String>>,
+    /// Cut the power of a machine in each stage of its installation, and look at what follows.
+    #[arg(long, conflicts_with_all = ["install", "proxy", "second_dhcp", "count"])]
+    cut_power: bool,
     /// Build the server with optimisation; takes minutes longer.
     #[arg(long)]
     release: bool,
@@ -84,6 +88,13 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
         let installer = mirror::prepare(repository)?;
         let programs = build(repository, options.release)?;
         return install::run(&programs, &installer, only, options.logs.as_ref());
+    }
+    if options.cut_power {
+        let installer = mirror::prepare(repository)?;
+        let programs = build(repository, options.release)?;
+        let temporary = tempfile::tempdir()?;
+        let logs = options.logs.as_deref().unwrap_or(temporary.path());
+        return cuts::run(&programs, &installer, logs);
     }
     let programs = build(repository, options.release)?;
     let outcome = stay(&programs, options);

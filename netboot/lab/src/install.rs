@@ -81,6 +81,8 @@ pub struct InstallSeen {
     pub outcome: String,
     /// Why it ended.
     pub reason: String,
+    /// Times its installer was started.
+    pub starts: u64,
     /// The stages it reached, in order.
     pub stages: Vec<StageSeen>,
     /// The last evidence.
@@ -104,6 +106,7 @@ impl InstallSeen {
             outcome: text("outcome"),
             reason: text("reason"),
             evidence: text("evidence"),
+            starts: value["starts"].as_u64().unwrap_or(0),
             stages: list("stages")
                 .iter()
                 .map(|stage| StageSeen {
@@ -251,8 +254,19 @@ pub fn wait_for_report(ledger: &Ledger<'_>, machine: &Machine) -> Result<String,
 /// # Errors
 /// When the server refuses it.
 pub fn start(ledger: &Ledger<'_>, host: &str) -> Result<String, LabError> {
-    let path = format!("/api/v1/hosts/{host}/install");
-    let answer = ledger.client().send("POST", &path, "application/json", b"{}")?;
+    ask(ledger, &format!("/api/v1/hosts/{host}/install"))
+}
+
+/// Starts an installation once more, after one that failed; gives the new one's id.
+///
+/// # Errors
+/// When the server refuses it.
+pub fn retry(ledger: &Ledger<'_>, id: &str) -> Result<String, LabError> {
+    ask(ledger, &format!("/api/v1/installs/{id}/retry"))
+}
+
+fn ask(ledger: &Ledger<'_>, path: &str) -> Result<String, LabError> {
+    let answer = ledger.client().send("POST", path, "application/json", b"{}")?;
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     match body["id"].as_str() {
         Some(id) if (200..300).contains(&answer.status) => Ok(id.to_owned()),
@@ -269,6 +283,29 @@ pub fn look(ledger: &Ledger<'_>, id: &str) -> Result<InstallSeen, LabError> {
         .client()
         .get_json(&format!("/api/v1/installs/{id}"))
         .map(|value| InstallSeen::read(&value))
+}
+
+/// Waits until an installation has come to `stage`, or further.
+///
+/// # Errors
+/// When it has not within `limit`, or has ended before.
+pub fn wait_for_stage(
+    ledger: &Ledger<'_>,
+    id: &str,
+    stage: &str,
+    machine: &Machine,
+    limit: Duration,
+) -> Result<InstallSeen, LabError> {
+    stop::wait_for(
+        &format!("stage {stage}"),
+        limit,
+        || {
+            let install = look(ledger, id)?;
+            let there = install.stages.iter().any(|seen| seen.stage == stage);
+            Ok((there || install.has_ended()).then_some(install))
+        },
+        || machine.console().last(40),
+    )
 }
 
 /// Waits until an installation has ended; `told` is called with each further stage.

@@ -286,7 +286,12 @@ impl MachineSpec {
         fs::create_dir_all(folder).map_err(LabError::io(action(folder)))?;
         for (index, disk) in self.hardware.disks.iter().enumerate() {
             let path = disk_file(folder, index);
-            let file = File::create(&path).map_err(LabError::io(action(&path)))?;
+            // A machine that is powered on again has what is on its disks.
+            let file = File::options()
+                .create(true)
+                .append(true)
+                .open(&path)
+                .map_err(LabError::io(action(&path)))?;
             file.set_len(disk.mebibytes << 20)
                 .map_err(LabError::io(action(&path)))?;
         }
