@@ -20,8 +20,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000001_ledger::Migration),
             Box::new(m20261124_000002_profiles::Migration),
             Box::new(m20261124_000003_installs::Migration),
-            Box::new(m20261124_000005_agents::Migration),
             Box::new(m20261124_000004_rules::Migration),
+            Box::new(m20261124_000005_agents::Migration),
         ]
     }
 }

@@ -258,10 +258,15 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(users::token(&settings, token))?)?;
         }
-        Command::Template(TemplateCommand::Check { quick }) => {
+        Command::Template(TemplateCommand::Check { quick, hosts }) => {
             let settings = config::load(&settings.sources())?;
-            let (text, wrong) = template::check(&settings.templates.dir.value, quick)?;
+            let (text, mut wrong) = template::check(&settings.templates.dir.value, quick)?;
             print(&text)?;
+            if hosts {
+                let (text, more) = runtime()?.block_on(template::check_hosts(&settings))?;
+                print(&text)?;
+                wrong |= more;
+            }
             if wrong {
                 return Ok(ExitCode::FAILURE);
             }

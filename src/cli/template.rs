@@ -1,13 +1,18 @@
 //! `muster template check`: every template with made-up machines, before a real one is started with it.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc};
 
 use clap::Subcommand;
 
-use super::Failure;
-use crate::render::answer::{
-    Grade, Ksvalidator, Library, check_with, render_answer,
-    sample::{Sample, samples},
+use super::{Failure, hosts};
+use crate::{
+    app,
+    config::Settings,
+    provision::answers::Answers,
+    render::answer::{
+        Grade, Ksvalidator, Library, check_with, render_answer,
+        sample::{Sample, samples},
+    },
 };
 
 #[derive(Debug, Subcommand)]
@@ -17,7 +22,28 @@ pub(super) enum TemplateCommand {
         /// One machine of each kind instead of all.
         #[arg(long)]
         quick: bool,
+        /// Every host of the ledger that has a profile as well.
+        #[arg(long)]
+        hosts: bool,
     },
+}
+
+/// The same for the hosts of the ledger, as they would be installed now.
+pub(super) async fn check_hosts(settings: &Settings) -> Result<(String, bool), Failure> {
+    let library = Arc::new(Library::open(&settings.templates.dir.value)?);
+    let store = hosts::open(settings).await?;
+    let answers = Answers::new(store.clone(), app::catalog(settings, store.clone()), library);
+    // Files are looked at and not kept.
+    let done = answers.preview_all("http://muster:8080", true, |_| Ok(())).await;
+    store.close().await?;
+    let every = done?;
+    let mut text = String::new();
+    for (label, fault) in &every.faults {
+        let _ = writeln!(text, "host {label}: {fault}");
+    }
+    let all = every.files + every.faults.len();
+    let _ = writeln!(text, "{all} hosts, {} errors", every.faults.len());
+    Ok((text, !every.faults.is_empty()))
 }
 
 /// What was found, and whether it is more than warnings.

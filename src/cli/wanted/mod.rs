@@ -3,6 +3,7 @@
 //! They work on the ledger itself, with or without a server; a running server notices by the revision
 //! (docs/decisions/0007).
 
+mod changes;
 mod distro;
 mod fields;
 mod host;
@@ -107,6 +108,10 @@ pub(super) async fn wanted(settings: &Settings, command: Wanted) -> Result<Strin
         Wanted::Distro(DistroCommand::Objects(command)) => {
             distro::distro(&catalog, command).await.map_err(Failure::from)
         }
+        Wanted::Profile(Objects::Edit(args)) if args.is_dry_run() => match profile::edited(&catalog, args).await {
+            Ok(profile) => changes::of_profile(settings, &store, &catalog, profile).await,
+            Err(fault) => Err(fault.into()),
+        },
         Wanted::Profile(command) => profile::profile(&catalog, command).await.map_err(Failure::from),
         Wanted::Host(command) => host::host(&catalog, command).await.map_err(Failure::from),
     };

@@ -26,8 +26,28 @@ pub(in crate::cli) struct ProfileArgs {
     /// Change maps key by key instead of replacing them.
     #[arg(long)]
     in_place: bool,
+    /// Change nothing: show whose answer files would differ, and how.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     fields: Fields,
+}
+
+impl ProfileArgs {
+    /// True when nothing is to be changed.
+    pub(super) const fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+}
+
+/// The profile as it would be saved.
+pub(super) async fn edited(catalog: &Catalog, args: ProfileArgs) -> Result<Profile, CatalogFault> {
+    let mut profile = catalog.objects().await?.profile(&args.name)?.clone();
+    if let Some(parent) = parent_of(&args) {
+        profile.parent = parent;
+    }
+    profile.values = profile.values.changed(args.fields.0, args.in_place)?;
+    Ok(profile)
 }
 
 pub(super) async fn profile(catalog: &Catalog, command: Objects<ProfileArgs>) -> Result<String, CatalogFault> {
@@ -52,13 +72,10 @@ pub(super) async fn profile(catalog: &Catalog, command: Objects<ProfileArgs>) ->
             Ok(format!("made profile {name}\n"))
         }
         Objects::Edit(args) => {
-            let mut profile = catalog.objects().await?.profile(&args.name)?.clone();
-            if let Some(parent) = parent_of(&args) {
-                profile.parent = parent;
-            }
-            profile.values = profile.values.changed(args.fields.0, args.in_place)?;
+            let profile = edited(catalog, args).await?;
+            let name = profile.name.clone();
             catalog.edit_profile(profile, ACTOR, now).await?;
-            Ok(format!("changed profile {}\n", args.name))
+            Ok(format!("changed profile {name}\n"))
         }
         Objects::List { json } => {
             let objects = catalog.objects().await?;
