@@ -26,7 +26,7 @@ pub(super) enum SnippetCommand {
     },
     /// Write one of the site, or another text of it, when made-up machines of every kind still render.
     Add {
-        /// Its name: network, redhat/network, per_profile/network/web, per_host/network/web1.
+        /// Its name: network, redhat/network, `per_profile/network/web`, `per_host/network/web1`.
         name: String,
         /// The file with its text.
         #[arg(long)]

@@ -165,11 +165,11 @@ impl Snippets {
         vars: &Map<String, Value>,
     ) -> Result<(), SnippetFault> {
         let after = self.library.with_snippet(name, text);
-        try_snippet(&self.library, &after, name, vars).map_err(|(machine, fault)| SnippetFault::Breaks {
+        try_snippet(&self.library, &after, name, vars).map_err(|broken| SnippetFault::Breaks {
             name: name.to_owned(),
             not,
-            machine,
-            fault: Box::new(fault),
+            machine: broken.machine,
+            fault: broken.fault,
         })
     }
 }

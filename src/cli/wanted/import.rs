@@ -19,7 +19,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ImportArgs {
-    /// The folder of a tree, which is served from where it is; or an .iso, which is unpacked into boot.tree_dir.
+    /// The folder of a tree, which is served from where it is; or an .iso, which is unpacked into `boot.tree_dir`.
     from: PathBuf,
     /// The distro's name.
     #[arg(long)]
@@ -27,7 +27,7 @@ pub(in crate::cli) struct ImportArgs {
     /// Where the same tree is served by somebody else; then Muster does not serve it.
     #[arg(long)]
     url: Option<String>,
-    /// Of a tree for several processors: x86_64 or aarch64.
+    /// Of a tree for several processors: `x86_64` or `aarch64`.
     #[arg(long)]
     arch: Option<Arch>,
     /// Of a mirror with several releases: e.g. bookworm.

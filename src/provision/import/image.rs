@@ -171,7 +171,7 @@ fn check_room(image: &Path, into: &Path) -> Result<(), ImageFault> {
     };
     let needed = fs::metadata(image).map_err(folder_fault)?.len();
     let disk = statvfs(into).map_err(|error| folder_fault(error.into()))?;
-    let free = u64::from(disk.blocks_available()).saturating_mul(disk.fragment_size());
+    let free = disk.blocks_available().saturating_mul(disk.fragment_size());
     if free < needed {
         return Err(ImageFault::NoRoom {
             path: into.to_path_buf(),

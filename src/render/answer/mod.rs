@@ -31,7 +31,7 @@ pub use fault::AnswerFault;
 pub use library::{Library, LibraryFault, Skipped};
 pub use platform::{AnswerKind, Platform};
 pub use search::SearchNames;
-pub use snippets::{Snippet, is_snippet_place, try_snippet};
+pub use snippets::{Broken, Snippet, is_snippet_place, try_snippet};
 
 use context::Context;
 

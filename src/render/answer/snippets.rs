@@ -31,6 +31,24 @@ pub struct Snippet {
     pub hidden: bool,
 }
 
+/// A made-up machine whose answer file would not be made any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// For example `rocky-9.6 lvm uefi vlan`.
+    pub machine: String,
+    /// What its rendering says.
+    pub fault: Box<AnswerFault>,
+}
+
+impl Broken {
+    fn of(machine: &Sample, fault: AnswerFault) -> Self {
+        Self {
+            machine: machine.name.clone(),
+            fault: Box::new(fault),
+        }
+    }
+}
+
 /// Whether a snippet can have this place.
 #[must_use]
 pub fn is_snippet_place(place: &str) -> bool {
@@ -85,19 +103,14 @@ impl Library {
 /// variables that the site's own templates may ask for.
 ///
 /// # Errors
-/// The fault, with the name of the machine.
-pub fn try_snippet(
-    before: &Library,
-    after: &Library,
-    place: &str,
-    vars: &Map<String, Value>,
-) -> Result<(), (String, AnswerFault)> {
+/// The fault, with the machine.
+pub fn try_snippet(before: &Library, after: &Library, place: &str, vars: &Map<String, Value>) -> Result<(), Broken> {
     let machines = machines(vars);
     for machine in &machines {
         if let Err(fault) = render_answer(after, machine.template, &machine.input)
             && render_answer(before, machine.template, &machine.input).is_ok()
         {
-            return Err((machine.name.clone(), fault));
+            return Err(Broken::of(machine, fault));
         }
     }
     let name = format!("{SITE}{FOLDER}{place}");
@@ -119,7 +132,7 @@ pub fn try_snippet(
         match render_answer(after, &name, &machine.input) {
             Ok(_) => return Ok(()),
             Err(fault) => {
-                first.get_or_insert((machine.name.clone(), fault));
+                first.get_or_insert_with(|| Broken::of(machine, fault));
             }
         }
     }
@@ -182,7 +195,7 @@ mod tests {
         let before = Library::built_in();
         let try_text = |place: &str, text: &str, vars: &Map<String, Value>| {
             let after = before.with_snippet(place, Some(text));
-            try_snippet(&before, &after, place, vars).map_err(|(machine, fault)| format!("{machine}: {fault}"))
+            try_snippet(&before, &after, place, vars).map_err(|broken| format!("{}: {}", broken.machine, broken.fault))
         };
         let none = Map::new();
         assert_eq!(try_text("motd", "echo {{ hostname | sh }}\n", &none), Ok(()));
