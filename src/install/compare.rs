@@ -139,7 +139,7 @@ fn same_os(planned: &str, is: &str) -> bool {
 }
 
 /// How many parts of its version a system names in `VERSION_ID`, where that is fewer than its release has: Debian 13.1
-/// says `13`, CentOS 7.9 says `7`, Ubuntu 24.04.1 says `24.04`, openEuler 22.03 LTS SP3 says `22.03`.
+/// says `13`, `CentOS` 7.9 says `7`, Ubuntu 24.04.1 says `24.04`, openEuler 22.03 LTS SP3 says `22.03`.
 fn told_parts(os: &str) -> usize {
     match os.to_lowercase().as_str() {
         "debian" | "centos" | "fedora" => 1,

@@ -34,7 +34,7 @@ pub(super) async fn image(
     serve(state.0, FileKind::Image, client.0, method, name.0, &headers).await
 }
 
-/// The agent's program of the architecture in the path, x86_64 when there is none. Who may fetch it: any machine on the
+/// The agent's program of the architecture in the path, `x86_64` when there is none. Who may fetch it: any machine on the
 /// boot network; there is no secret in it.
 pub(super) async fn agent(
     state: State<BootState>,
