@@ -239,8 +239,13 @@ fn muster(binary: &Path, folder: &Path, to: &Path, hosts: u32) -> f64 {
         if to.exists() {
             std::fs::remove_dir_all(to).expect("removed");
         }
+        let mut command = Command::new(binary);
+        // They would be read as settings.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MUSTER_")) {
+            command.env_remove(name);
+        }
         let began = Instant::now();
-        let done = Command::new(binary)
+        let done = command
             .arg("--config")
             .arg(folder.join("muster.toml"))
             .args(["render", "--all", "--to"])
