@@ -73,18 +73,28 @@ fn redact_base64(text: &str, known: &[&str], depth: u8) -> String {
 #[must_use]
 pub fn redact_line(line: &str) -> String {
     let mut line = line.to_owned();
-    for marker in TOKEN_PATHS {
-        line = hide_after(
-            &line,
-            marker,
-            |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'),
-            8,
-        );
+    // Nearly all lines hold nothing of this kind, and a render of all hosts looks at hundreds of thousands.
+    if line.contains('/') || line.contains('=') {
+        for marker in TOKEN_PATHS {
+            if line.contains(marker) {
+                line = hide_after(
+                    &line,
+                    marker,
+                    |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'),
+                    8,
+                );
+            }
+        }
     }
-    for prefix in HASHES {
-        line = hide_hash(&line, prefix);
+    if line.contains('$') {
+        for prefix in HASHES {
+            line = hide_hash(&line, prefix);
+        }
     }
-    hide_url_passwords(&line)
+    if line.contains("://") {
+        line = hide_url_passwords(&line);
+    }
+    line
 }
 
 /// Hides the run of `of` characters after each `marker`, when it is long enough to be a token.

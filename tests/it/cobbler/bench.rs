@@ -13,6 +13,10 @@ use muster::{
     store::{AuditEntry, ObjectWrite, Store, Write},
 };
 use muster_facts::MacAddr;
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike,
+};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -232,22 +236,38 @@ fn lines(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Muster from a cold start: process, ledger, templates, a file for each host. Best of three runs, in seconds.
-fn muster(binary: &Path, folder: &Path, to: &Path, hosts: u32) -> f64 {
-    let mut best = f64::INFINITY;
-    for _ in 0..3 {
-        if to.exists() {
-            std::fs::remove_dir_all(to).expect("removed");
+/// Seconds that children of this process that have ended used of processors.
+fn of_children() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("usage");
+    [usage.user_time(), usage.system_time()]
+        .iter()
+        .map(|time| std::time::Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or(0)).as_secs_f64())
+        .sum()
+}
+
+/// Muster from a cold start: process, ledger, templates, a file for each host. The best of three runs: seconds that
+/// passed, and seconds of processors. Each run has a fresh folder: a file system looks long for room where files were
+/// removed just before.
+fn muster(binary: &Path, folder: &Path, to: &Path, hosts: u32) -> (f64, f64) {
+    let mut best = (f64::INFINITY, f64::INFINITY);
+    for run in 0..3 {
+        let mut command = Command::new(binary);
+        // They would be read as settings.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MUSTER_")) {
+            command.env_remove(name);
         }
-        let began = Instant::now();
-        let done = Command::new(binary)
+        let (began, used) = (Instant::now(), of_children());
+        let done = command
             .arg("--config")
             .arg(folder.join("muster.toml"))
             .args(["render", "--all", "--to"])
-            .arg(to)
+            .arg(to.join(run.to_string()))
             .output()
             .expect("the program");
-        best = best.min(began.elapsed().as_secs_f64());
+        best = (
+            f64::min(best.0, began.elapsed().as_secs_f64()),
+            f64::min(best.1, of_children() - used),
+        );
         let told = String::from_utf8_lossy(&done.stdout);
         assert!(
             told.contains(&format!("{hosts} answer files, 0 hosts")),
@@ -283,23 +303,32 @@ async fn answer_files_a_second() {
         kit("muster").display()
     );
     std::fs::write(folder.path().join("muster.toml"), settings).expect("written");
-    let to = folder.path().join("files");
-    let seconds = muster(&binary, folder.path(), &to, hosts);
-    let ours = f64::from(hosts) / seconds;
-    println!("Muster: {hosts} different hosts in {seconds:.2} s from the start of the process: {ours:.0} a second");
+    // Cobbler's files stay in memory too.
+    let memory = tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a folder");
+    let (seconds, used) = muster(&binary, folder.path(), memory.path(), hosts);
+    let (ours, of_processor) = (f64::from(hosts) / seconds, f64::from(hosts) / used);
+    println!(
+        "Muster: {hosts} different hosts in {seconds:.2} s from the start of the process: {ours:.0} a second, \
+         {of_processor:.0} a second of processor"
+    );
     for engine in ["cheetah", "jinja"] {
         let mut site = site(engine, cobbler_hosts);
         site.show = (1..=cobbler_hosts.min(50)).map(host_name).collect();
         let said = site.run(&python);
         assert_eq!(said.refused, [], "Cobbler took all");
         let theirs = f64::from(cobbler_hosts) / said.rendered_seconds;
+        let their_processor = f64::from(cobbler_hosts) / said.processor_seconds;
         println!(
-            "Cobbler, {engine}: {cobbler_hosts} hosts in {:.2} s, without its start: {theirs:.1} a second; ratio {:.0}",
+            "Cobbler, {engine}: {cobbler_hosts} hosts in {:.2} s, without its start: {theirs:.1} a second, \
+             {their_processor:.1} a second of processor; ratio {:.0}, of processor {:.0}",
             said.rendered_seconds,
-            ours / theirs
+            ours / theirs,
+            of_processor / their_processor
         );
         for (name, text) in &said.texts {
-            let file = std::fs::read_to_string(to.join(name)).expect("the file");
+            let file = std::fs::read_to_string(memory.path().join("0").join(name)).expect("the file");
             assert_eq!(
                 lines(&file),
                 lines(text.as_str().unwrap_or_default()),

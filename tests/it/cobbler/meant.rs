@@ -24,7 +24,7 @@ pub(super) struct Meant {
     distro: Fields,
     profile: Fields,
     host: Fields,
-    /// A change of the host, key by key.
+    /// A change of the object to look at, key by key.
     in_place: Fields,
     /// The object and the field to look at.
     pub(super) on: Kind,
@@ -140,6 +140,18 @@ pub(super) const MEANT: &[Meant] = &[
         key: "kernel_options",
         cobbler: Is(r#"{"quiet": null, "console": "tty0"}"#),
         muster: Is(r#"{"quiet": null}"#),
+        ..NOTHING
+    },
+    Meant {
+        what: "repositories in place",
+        why: "they are entries of the profile, changed key by key; in Cobbler a list of names",
+        profile: &[("repos", "base site")],
+        in_place: &[("repos", "site")],
+        on: Kind::Profile,
+        key: "repos",
+        cobbler: Is(r#"["site"]"#),
+        muster: Is(r#"{"base": {"url": "http://mirror.example.org/base", "priority": 10},
+            "site": {"url": "http://mirror.example.org/site", "priority": 90}}"#),
         ..NOTHING
     },
     Meant {
@@ -268,7 +280,7 @@ impl Meant {
             steps.push(Step::edit(Kind::Host, &host, false, self.host));
         }
         if !self.in_place.is_empty() {
-            steps.push(Step::edit(Kind::Host, &host, true, self.in_place));
+            steps.push(Step::edit(self.on, &name(self.on), true, self.in_place));
         }
         (steps, name(self.on))
     }

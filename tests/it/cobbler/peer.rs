@@ -28,6 +28,7 @@ pub(super) struct Said {
     pub(super) texts: Map<String, Value>,
     pub(super) entered_seconds: f64,
     pub(super) rendered_seconds: f64,
+    pub(super) processor_seconds: f64,
 }
 
 /// The Python that has Cobbler; none where `cargo xtask cobbler` did not make one.

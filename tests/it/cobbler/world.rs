@@ -194,7 +194,8 @@ impl Dice {
         let mut fields: Vec<(&'static str, Given)> = Vec::new();
         let in_place = self.0.random_bool(0.5);
         for (field, before) in &made.fields {
-            if self.0.random_bool(0.5) {
+            // Repositories are changed key by key here and as a list there.
+            if self.0.random_bool(0.5) || (in_place && *field == "repos") {
                 continue;
             }
             let value = if in_place && of_maps.contains(field) {
