@@ -88,7 +88,7 @@ pub fn kernel_line(target: &Target<'_>) -> String {
         Family::Debian if target.kickstart => {
             ours.push(("priority", Some("critical".to_owned())));
             // Asked for before there is a network to fetch the kickstart by.
-            let (language, rest) = target.locale.split_once('_').unwrap_or((target.locale, "US"));
+            let (language, rest) = target.locale.split_once('_').unwrap_or(("en", "US"));
             ours.push(("language", Some(language.to_owned())));
             ours.push(("country", rest.split('.').next().map(str::to_owned)));
             ours.push(("locale", Some(target.locale.to_owned())));

@@ -84,6 +84,7 @@ const FAILURES: &[(&str, &str)] = &[
     ("main-menu", "menu item 'pkgsel' failed"),
     ("main-menu", "menu item 'grub-installer' failed"),
     ("debootstrap", "e: couldn't"),
+    ("base-installer", "error: exiting on error"),
     ("anaconda", "traceback (most recent call last)"),
     ("anaconda", "the following error occurred while installing"),
     ("subiquity", "finish: subiquity/install/install: fail"),
@@ -186,6 +187,10 @@ mod tests {
         for (program, message) in [
             ("main-menu[1]", "WARNING **: Menu item 'bootstrap-base' failed."),
             ("debootstrap", "E: Couldn't download packages: base-files"),
+            (
+                "base-installer",
+                "error: exiting on error base-installer/kernel/failed-package-install",
+            ),
             ("anaconda", "Traceback (most recent call last):"),
         ] {
             assert_eq!(

@@ -29,6 +29,8 @@ const MEMORY: u32 = 2048;
 /// Kernel options of the installer: its console is the serial line, as text, and emulation is not slowed down by
 /// mitigations.
 const INSTALLER_OPTIONS: &str = "console=ttyS0,115200 DEBIAN_FRONTEND=text BOOT_DEBUG=1 mitigations=off no_timer_check";
+/// The kernel of the installed system: the one for virtual machines, which is smaller.
+const KERNEL: &str = "debian_kernel=linux-image-cloud-amd64";
 /// Kernel options of the installed system.
 const SYSTEM_OPTIONS: &str = "console=ttyS0,115200 mitigations=off no_timer_check";
 /// How long the machine may take to wait in the collection image.
@@ -216,6 +218,10 @@ pub fn enter(command_line: &CommandLine, installer: &Installer, road: Road) -> R
         "*",
         "--domain",
         "lab.test",
+        "--locale",
+        "C.UTF-8",
+        "--vars",
+        KERNEL,
         "--kernel-options",
         INSTALLER_OPTIONS,
         "--kernel-options-post",
