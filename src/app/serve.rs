@@ -31,6 +31,7 @@ use crate::{
         tftp::{TftpBounds, run_tftp},
     },
     provision::{
+        Catalog, Loaders,
         install::{GivenPlans, Installs},
         trees::Trees,
     },
@@ -81,6 +82,10 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     .await
     .map_err(AppError::View)?;
 
+    let catalog = Catalog::new(store.clone(), &plain::subnets(settings));
+    let mut loaders = Loaders::new(catalog, discovery.clone());
+    loaders.look().await.map_err(AppError::View)?;
+
     let mut parts = Parts::default();
     parts.start_dhcp(settings, &discovery)?;
     parts.start_tftp(settings, &discovery)?;
@@ -105,6 +110,14 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     });
     parts.spawn("the look after boots that went quiet", {
         let kept = discovery.keep(parts.stop.clone());
+        async move {
+            kept.await;
+            Ok(())
+        }
+    });
+
+    parts.spawn("the look after the loaders of hosts", {
+        let kept = loaders.follow(parts.stop.clone());
         async move {
             kept.await;
             Ok(())

@@ -119,6 +119,12 @@ pub const FIELDS: &[Field] = &[
         "boot from disk after an installation",
         shape::flag,
     ),
+    row(
+        "loader",
+        Scalar,
+        "what its firmware is given: ipxe, grub or shim",
+        shape::loader,
+    ),
     row("owners", List, "who answers for it", shape::word),
     row("tags", List, "words to find it by", shape::word),
     Field {

@@ -7,6 +7,7 @@ use muster_facts::MacAddr;
 use serde_json::{Map, Value};
 
 use super::{Fault, nearest};
+use crate::boot::LoaderKind;
 
 type Checked = Result<(), Fault>;
 
@@ -166,6 +167,10 @@ pub(super) fn selinux(path: &str, value: &Value) -> Checked {
 
 pub(super) fn firewall(path: &str, value: &Value) -> Checked {
     one_of(path, value, &["enabled", "disabled"])
+}
+
+pub(super) fn loader(path: &str, value: &Value) -> Checked {
+    one_of(path, value, &LoaderKind::ALL.map(LoaderKind::as_str))
 }
 
 fn one_of(path: &str, value: &Value, words: &[&str]) -> Checked {

@@ -2,6 +2,8 @@
 
 mod catalog;
 pub mod install;
+mod loaders;
 pub mod trees;
 
 pub use catalog::{Affected, Catalog, CatalogFault, HostDesired};
+pub use loaders::Loaders;

@@ -14,6 +14,7 @@ mod cli;
 mod dhcp;
 mod http_bounds;
 mod installs;
+mod loaders;
 mod site;
 mod store;
 mod tftp;

@@ -366,6 +366,7 @@ fn start_muster(folder: &Path, namespace: &Namespace, program: &Path) -> anyhow:
         image_dir: folder.to_path_buf(),
         loader_dir: folder.to_path_buf(),
         after_facts: "wait",
+        boot_more: String::new(),
         subnets: vec![SubnetSettings {
             mode: "pool",
             network: "10.79.0.0/16".to_owned(),

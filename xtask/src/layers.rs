@@ -41,6 +41,7 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ),
     ("boot", "inventory", "a boot names the host it belongs to"),
     ("desired", "inventory", "a plan names the host it belongs to"),
+    ("desired", "boot", "a plan names the loader of its host"),
     ("ipam", "inventory", "shares the error for an unknown word"),
     ("install", "inventory", "an installation names the host it installs"),
     (

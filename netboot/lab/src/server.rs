@@ -43,6 +43,8 @@ pub struct Settings {
     pub loader_dir: PathBuf,
     /// What a reported machine is told: `wait`, `reboot` or `poweroff`.
     pub after_facts: &'static str,
+    /// More lines of the `[boot]` table.
+    pub boot_more: String,
     /// The subnets.
     pub subnets: Vec<SubnetSettings>,
     /// More lines of TOML, for tables not written here.
@@ -56,13 +58,14 @@ impl Settings {
         let text = |value: &Path| serde_json::Value::from(value.display().to_string()).to_string();
         let mut out = format!(
             "[server]\ndata_dir = {}\n\n[http]\nlisten = \"{}\"\n\n[boot]\nlisten = \"{}\"\nimage_dir = {}\n\
-             loader_dir = {}\nafter_facts = \"{}\"\nkernel_options = \"{KERNEL_OPTIONS}\"\n\n[log]\nfilter = \"info\"\n",
+             loader_dir = {}\nafter_facts = \"{}\"\nkernel_options = \"{KERNEL_OPTIONS}\"\n{}\n[log]\nfilter = \"info\"\n",
             text(data_dir),
             self.page,
             self.boot,
             text(&self.image_dir),
             text(&self.loader_dir),
             self.after_facts,
+            self.boot_more,
         );
         for subnet in &self.subnets {
             let ranges = subnet
@@ -145,6 +148,7 @@ mod tests {
             image_dir: "/image".into(),
             loader_dir: "/with \"quotes\"".into(),
             after_facts: "wait",
+            boot_more: "menu = \"10s\"\n".into(),
             subnets: vec![SubnetSettings {
                 mode: "pool",
                 network: "10.77.0.0/24".into(),
