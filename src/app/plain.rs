@@ -50,6 +50,10 @@ pub(super) fn policy(settings: &Settings) -> Policy {
         // Settings hold at most 2³² seconds, which fits.
         token_lifetime: TimeDelta::from_std(boot.token_lifetime.value).unwrap_or(TimeDelta::MAX),
         kernel_options: boot.kernel_options.value.clone(),
+        menu: boot
+            .menu
+            .value
+            .map(|time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX)),
     }
 }
 

@@ -32,7 +32,7 @@ use crate::{
         tftp::{TftpBounds, run_tftp},
     },
     provision::{
-        Catalog,
+        Catalog, Loaders,
         agents::Agents,
         answers::Answers,
         install::Installs,
@@ -97,6 +97,8 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     .map_err(AppError::View)?;
 
     let giver = RuleGiver::open(&discovery, Rules::new(store.clone()), Some(installs.clone()));
+    let mut loaders = Loaders::new(catalog.clone(), discovery.clone());
+    loaders.look().await.map_err(AppError::View)?;
 
     let mut parts = Parts::default();
     parts.start_dhcp(settings, &discovery)?;
@@ -124,6 +126,14 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     });
     parts.spawn("the look after boots that went quiet", {
         let kept = discovery.keep(parts.stop.clone());
+        async move {
+            kept.await;
+            Ok(())
+        }
+    });
+
+    parts.spawn("the look after the loaders of hosts", {
+        let kept = loaders.follow(parts.stop.clone());
         async move {
             kept.await;
             Ok(())

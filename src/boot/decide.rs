@@ -1,6 +1,6 @@
 use muster_facts::MacAddr;
 
-use super::{AfterFacts, Architecture, Level, Policy, Rule, UnknownBoots};
+use super::{AfterFacts, Architecture, Level, LoaderKind, Policy, Rule, UnknownBoots};
 use crate::{install::BootChoice, inventory::State};
 
 /// Where in its boot a machine asks.
@@ -48,6 +48,8 @@ pub struct BootRequest {
     pub host: Option<State>,
     /// What its running installation makes of this boot, when it has one.
     pub install: Option<BootChoice>,
+    /// The loader it is to have, when that is not the table's.
+    pub loader: Option<LoaderKind>,
 }
 
 /// What there is to be served now.
@@ -84,6 +86,8 @@ pub enum Action {
     Install,
     /// Its own disk.
     LocalBoot,
+    /// A test of its memory.
+    MemoryTest,
     /// Nothing now: show why, wait, ask again.
     Hold,
     /// No answer; where one has to be given, the reason.
@@ -120,7 +124,7 @@ pub fn decide(request: &BootRequest, policy: &Policy, available: &Available<'_>)
         Stage::Ordinary => Decision::new(Action::AddressOnly, Rule::AddressOnly, Level::Info),
         Stage::Image => Decision::new(Action::AddressOnly, Rule::ImageAddress, Level::Info),
         Stage::Ipxe => Decision::new(Action::Script, Rule::IpxeScript, Level::Info),
-        Stage::Firmware(arch) => loader(arch, policy, available),
+        Stage::Firmware(arch) => loader(arch, request.loader, policy, available),
         Stage::Script => match request.install {
             Some(BootChoice::Installer) => Decision::new(Action::Install, Rule::InstallOpen, Level::Info),
             Some(BootChoice::Local) => Decision::new(Action::LocalBoot, Rule::InstallLocal, Level::Info),
@@ -130,17 +134,22 @@ pub fn decide(request: &BootRequest, policy: &Policy, available: &Available<'_>)
     }
 }
 
-fn loader(arch: Architecture, policy: &Policy, available: &Available<'_>) -> Decision {
-    let Some(name) = policy.loaders.get(arch) else {
-        return Decision::new(Action::AddressOnly, Rule::NoLoaderForArchitecture, Level::Fail);
+fn loader(arch: Architecture, wanted: Option<LoaderKind>, policy: &Policy, available: &Available<'_>) -> Decision {
+    let own = wanted.and_then(|kind| kind.file(arch, &policy.loaders));
+    let (name, rule) = match (own, policy.loaders.get(arch)) {
+        // Also when it is not there: who wants another loader for a host does not expect the usual one to do.
+        (Some(own), _) => (own, Rule::LoaderForHost),
+        (None, Some(name)) => (name.to_owned(), Rule::LoaderForArchitecture),
+        (None, None) => return Decision::new(Action::AddressOnly, Rule::NoLoaderForArchitecture, Level::Fail),
     };
+    let there = (available.loader)(&name);
     let action = if arch.is_http() {
-        Action::LoaderByHttp(name.to_owned())
+        Action::LoaderByHttp(name)
     } else {
-        Action::LoaderByTftp(name.to_owned())
+        Action::LoaderByTftp(name)
     };
-    if (available.loader)(name) {
-        Decision::new(action, Rule::LoaderForArchitecture, Level::Info)
+    if there {
+        Decision::new(action, rule, Level::Info)
     } else {
         // The name is given all the same: what the firmware shows on its screen is then the missing file.
         Decision::new(action, Rule::LoaderMissing, Level::Fail)
@@ -181,6 +190,7 @@ mod tests {
                 stage,
                 host,
                 install: None,
+                loader: None,
             },
             policy,
             &available,
@@ -207,6 +217,47 @@ mod tests {
         assert_eq!(
             by(Architecture::Other(27)),
             (Action::AddressOnly, Rule::NoLoaderForArchitecture)
+        );
+    }
+
+    #[test]
+    fn a_host_may_have_another_loader_where_there_is_one() {
+        let policy = Policy::default();
+        let by = |arch, kind, here: bool| {
+            let request = BootRequest {
+                mac: MAC,
+                stage: Stage::Firmware(arch),
+                host: Some(State::Inventoried),
+                install: None,
+                loader: Some(kind),
+            };
+            let available = Available {
+                image: true,
+                loader: &|_| here,
+            };
+            let decision = decide(&request, &policy, &available);
+            (decision.action, decision.rule)
+        };
+        let shim = Action::LoaderByTftp("shimx64.efi".into());
+        assert_eq!(
+            by(Architecture::X64Uefi, LoaderKind::Shim, true),
+            (shim.clone(), Rule::LoaderForHost)
+        );
+        assert_eq!(
+            by(Architecture::X64Uefi, LoaderKind::Shim, false),
+            (shim, Rule::LoaderMissing)
+        );
+        assert_eq!(
+            by(Architecture::Arm64Http, LoaderKind::Grub, true),
+            (Action::LoaderByHttp("grubaa64.efi".into()), Rule::LoaderForHost)
+        );
+        // There is no shim for BIOS.
+        assert_eq!(
+            by(Architecture::X86Bios, LoaderKind::Shim, true),
+            (
+                Action::LoaderByTftp("undionly.kpxe".into()),
+                Rule::LoaderForArchitecture
+            )
         );
     }
 

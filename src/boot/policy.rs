@@ -151,6 +151,8 @@ pub struct Policy {
     pub token_lifetime: TimeDelta,
     /// Added to the kernel command line of the collection image.
     pub kernel_options: String,
+    /// How long a menu waits for the person at the console; none is shown when it is not set.
+    pub menu: Option<TimeDelta>,
 }
 
 impl Default for Policy {
@@ -162,6 +164,7 @@ impl Default for Policy {
             loaders: LoaderTable::default(),
             token_lifetime: TimeDelta::minutes(30),
             kernel_options: String::new(),
+            menu: None,
         }
     }
 }

@@ -22,6 +22,8 @@ rules! {
     RefusedByPolicy = "refused_by_policy",
     /// The loader table has a loader for this firmware.
     LoaderForArchitecture = "loader_for_architecture",
+    /// The host, or its profile, is to have another loader than the table's.
+    LoaderForHost = "loader_for_host",
     /// The loader table has none for this firmware: an address without a boot file.
     NoLoaderForArchitecture = "no_loader_for_architecture",
     /// The loader's file is not in the loader folder.
@@ -82,6 +84,12 @@ rules! {
     InstallOpen = "install_open",
     /// Its installer has ended: its own disk.
     InstallLocal = "install_local",
+    /// A person at the console has chosen the disk.
+    ChosenLocal = "chosen_local",
+    /// A person at the console has chosen the collection image.
+    ChosenCollect = "chosen_collect",
+    /// A person at the console has chosen the memory test.
+    ChosenMemoryTest = "chosen_memory_test",
     /// There is no collection image.
     NoImage = "no_image",
 }

@@ -136,6 +136,9 @@ sections! {
         token_lifetime: Duration = "token_lifetime", Duration::from_secs(1800);
         /// Added to the kernel command line of the collection image.
         kernel_options: String = "kernel_options", String::new();
+        /// Show a menu at the console of every machine for this long, before it goes on with what was decided for it.
+        /// Not set: no menu.
+        menu: Option<Duration> = "menu", None;
         /// Machines that are never answered.
         refuse: Vec<MacPattern> = "refuse", Vec::new();
     }

@@ -125,6 +125,12 @@ pub const FIELDS: &[Field] = &[
         "where it stands: site/rack/unit, e.g. bj1/r07/u12",
         shape::word,
     ),
+    row(
+        "loader",
+        Scalar,
+        "what its firmware is given: ipxe, grub or shim",
+        shape::loader,
+    ),
     row("owners", List, "who answers for it", shape::word),
     row("tags", List, "words to find it by", shape::word),
     Field {

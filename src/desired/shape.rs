@@ -168,6 +168,13 @@ pub(super) fn firewall(path: &str, value: &Value) -> Checked {
     one_of(path, value, &["enabled", "disabled"])
 }
 
+/// The words of `boot::LoaderKind`, which is above this room.
+pub(super) const LOADERS: [&str; 3] = ["ipxe", "grub", "shim"];
+
+pub(super) fn loader(path: &str, value: &Value) -> Checked {
+    one_of(path, value, &LOADERS)
+}
+
 fn one_of(path: &str, value: &Value, words: &[&str]) -> Checked {
     let advice = format!("write {}", words.join(", "));
     text_that(

@@ -61,6 +61,23 @@ pub struct BootFile {
     pub sha256: Arc<str>,
 }
 
+impl BootFile {
+    /// A file that is made when it is asked for, and so is no one's to keep.
+    pub(super) fn computed(text: String) -> Self {
+        let digest = hex::encode(Sha256::digest(text.as_bytes()));
+        Self {
+            etag: etag_of(&digest),
+            bytes: Bytes::from(text),
+            sha256: digest.into(),
+        }
+    }
+}
+
+/// Of a SHA-256 in hexadecimal.
+fn etag_of(digest: &str) -> Arc<str> {
+    format!("\"{}\"", digest.get(..32).unwrap_or(digest)).into()
+}
+
 /// The agent's program for one architecture, as installed systems are to get it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentProgram {
@@ -250,7 +267,7 @@ impl BootFiles {
         let content = fs::read(&path).map_err(|source| unreadable(&path, source))?;
         let digest = hex::encode(Sha256::digest(&content));
         let file = BootFile {
-            etag: format!("\"{}\"", digest.get(..32).unwrap_or(&digest)).into(),
+            etag: etag_of(&digest),
             sha256: digest.into(),
             bytes: Bytes::from(content),
         };

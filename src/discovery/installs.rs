@@ -13,6 +13,7 @@ use crate::{
         lifecycle::{self, Cause},
         new_id,
     },
+    render::ScriptLanguage,
     store::{StoreError, Write},
 };
 
@@ -31,6 +32,8 @@ pub struct InstallerAsked {
     pub client: Option<IpAddr>,
     /// What was decided.
     pub choice: BootChoice,
+    /// The loader that asks.
+    pub language: ScriptLanguage,
 }
 
 /// Why an installer cannot be started now, for the machine's screen.

@@ -1,12 +1,14 @@
 //! What happens when a machine asks and when facts arrive.
 
 mod arrival;
+mod choices;
 mod claim;
 mod clock;
 mod dhcp;
 mod feed;
 mod files;
 mod given;
+mod grub;
 mod hosts;
 mod installs;
 mod malformed;
@@ -18,6 +20,7 @@ mod transfers;
 mod view;
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
@@ -38,7 +41,8 @@ pub use transfers::TftpTicket;
 pub use view::View;
 
 use crate::{
-    boot::{Policy, Surroundings},
+    boot::{LoaderKind, Policy, Surroundings},
+    inventory::HostId,
     ipam::{Subnet, SubnetNo, Usage},
     store::{Store, StoreError, Writer},
 };
@@ -170,6 +174,11 @@ impl Discovery {
             80 => format!("http://{address}"),
             port => format!("http://{address}:{port}"),
         }
+    }
+
+    /// Says which hosts are to have another loader than the table's, all of them at once.
+    pub fn set_loaders(&self, loaders: HashMap<HostId, LoaderKind>) {
+        self.view().loaders = loaders;
     }
 
     /// DHCP since the start of the process.

@@ -1,25 +1,32 @@
-//! What iPXE is told to do: computed when asked, from the ledger and the policy of this moment.
+//! What a loader is told to do: computed when asked, from the ledger and the policy of this moment.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use muster_facts::MacAddr;
 
 use super::{
-    Discovery, InstallerAsked,
+    Discovery, InstallerAsked, choices,
     hosts::NotEntered,
     tokens::{NoRandomness, hash_of, new_token},
 };
 use crate::{
-    boot::{Action, Available, BootId, BootRequest, BootToken, Decision, Event, EventKind, Stage, decide},
+    boot::{
+        Action, Available, BootId, BootRequest, BootToken, DISK_LOADERS, Decision, Event, EventKind, MenuChoice, Stage,
+        choose, decide,
+    },
     install::BootChoice,
     inventory::HostId,
-    render::{BootScript, render_boot_script},
+    render::{BootScript, ScriptLanguage, render_boot_script},
     store::{StoreError, Write},
 };
 
-/// What iPXE tells of itself; all of it untrusted, and empty where the machine does not know.
+/// What a loader tells of itself; all of it untrusted, and empty where the machine does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ScriptRequest {
+    /// Which loader asks.
+    pub language: ScriptLanguage,
+    /// What was chosen from the menu.
+    pub choice: String,
     /// `${netX/mac}`.
     pub mac: String,
     /// `${uuid}`.
@@ -44,6 +51,8 @@ pub struct ScriptRequest {
 
 /// Sent when a shipped template does not render; says all that can be said without one.
 const BROKEN: &str = "#!ipxe\necho Muster: the boot script cannot be made. See the server's log.\nsleep 60\nexit 1\n";
+/// The same for GRUB, which asks again by itself.
+const BROKEN_GRUB: &str = "echo 'Muster: the boot script cannot be made. See the log of the server.'\nsleep 60\n";
 
 /// Why a machine cannot be given a boot token.
 #[derive(Debug, thiserror::Error)]
@@ -63,79 +72,141 @@ struct Asking {
     boot: BootId,
 }
 
+/// What a script needs beside what was decided.
+pub(super) struct ScriptPlaces {
+    /// Which loader reads it.
+    pub(super) language: ScriptLanguage,
+    /// `http://address:port` by which the machine reaches us.
+    pub(super) base: String,
+    /// Where it asks again.
+    pub(super) again: String,
+}
+
+impl ScriptPlaces {
+    /// For one machine; `mac` as it is written in the address.
+    fn new(language: ScriptLanguage, base: String, mac: &str) -> Self {
+        let path = match language {
+            ScriptLanguage::Ipxe => "ipxe",
+            ScriptLanguage::Grub => "grub/script",
+        };
+        Self {
+            again: format!("{base}/boot/{path}?mac={mac}"),
+            language,
+            base,
+        }
+    }
+
+    pub(super) fn render(&self, script: &BootScript<'_>) -> String {
+        render_boot_script(script, self.language).unwrap_or_else(|error| {
+            tracing::error!(%error, "a shipped boot script template does not render");
+            match self.language {
+                ScriptLanguage::Ipxe => BROKEN,
+                ScriptLanguage::Grub => BROKEN_GRUB,
+            }
+            .to_owned()
+        })
+    }
+}
+
 impl Discovery {
     /// The script of one machine. Always a script: what cannot be done is said on the machine's screen.
     pub async fn boot_script(&self, request: &ScriptRequest) -> String {
-        let base = self.base_for(&request.asked_host);
+        let base = match request.language {
+            ScriptLanguage::Ipxe => self.base_for(&request.asked_host),
+            ScriptLanguage::Grub => self.base_for_grub(&request.asked_host),
+        };
         let Ok(mac) = request.mac.parse::<MacAddr>() else {
             tracing::warn!(
                 client = ?request.client,
                 mac = request.mac.chars().take(40).collect::<String>(),
                 "a boot script was asked for without a MAC address"
             );
-            return rendered(&BootScript::Hold {
-                again: &format!("{base}/boot/ipxe?mac=${{netX/mac}}"),
+            let places = ScriptPlaces::new(request.language, base, "${netX/mac}");
+            return places.render(&BootScript::Hold {
+                again: &places.again,
                 why: "the request does not say which interface boots",
                 advice: "chain this address with mac= and the interface's MAC address",
             });
         };
-        let again = format!("{base}/boot/ipxe?mac={mac}");
+        let places = ScriptPlaces::new(request.language, base, &mac.to_string());
         let asking = match self.asking(mac).await {
             Ok(asking) => asking,
-            Err(error) => return not_kept(&again, &ScriptFault::from(error)),
+            Err(error) => return not_kept(&places, &ScriptFault::from(error)),
         };
         let install = self.with_installs(|installs| installs.boot(asking.host));
         let decision = self.decide_script(mac, install);
-        if let Some(choice) = install.filter(|_| decision.action != Action::Refuse) {
+        let chosen = MenuChoice::from_word(&request.choice);
+        if chosen.is_none()
+            && let Some(menu) = choices::menu_script(self, mac, &decision, &places)
+        {
+            self.note_script(mac, asking.host, &decision, Some("menu"), request);
+            return menu;
+        }
+        let decided = decision.action.clone();
+        let decision = choose(decision, chosen.unwrap_or(MenuChoice::Default), choices::offers(self));
+        // Who chose something else takes no step of the installation.
+        let install = install.filter(|_| decision.action == decided && decision.action != Action::Refuse);
+        if let Some(choice) = install {
             let asked = InstallerAsked {
                 host: asking.host,
                 mac,
-                base: base.clone(),
-                again: again.clone(),
+                base: places.base.clone(),
+                again: places.again.clone(),
                 client: request.client,
                 choice,
+                language: places.language,
             };
-            if let Some(script) = self.installing(&asked).await {
-                self.note_script(mac, asking.host, &decision, request);
+            if let Some(script) = self.installing(&asked, &places).await {
+                self.note_script(mac, asking.host, &decision, None, request);
                 return script;
             }
         }
         let token = match decision.action {
             Action::Collect => match self.grant_report(&asking).await {
                 Ok(token) => Some(token),
-                Err(error) => return not_kept(&again, &error),
+                Err(error) => return not_kept(&places, &error),
             },
             _ => None,
         };
-        self.note_script(mac, asking.host, &decision, request);
+        self.note_script(mac, asking.host, &decision, None, request);
         match (token, &decision.action) {
-            (Some(token), _) => rendered(&BootScript::Collect {
-                base: &base,
+            (Some(token), _) => places.render(&BootScript::Collect {
+                base: &places.base,
                 token: &token,
                 mac,
-                again: &again,
+                again: &places.again,
                 kernel_options: &self.policy().kernel_options,
             }),
-            (None, Action::Refuse) => rendered(&BootScript::Local {
-                why: "this machine is refused by policy",
-            }),
-            (None, Action::LocalBoot) => rendered(&BootScript::Local {
-                why: decision.rule.as_str(),
-            }),
-            (None, _) => rendered(&BootScript::Hold {
-                again: &again,
+            (None, Action::Refuse) => self.local_boot(&places, "this machine is refused by policy"),
+            (None, Action::LocalBoot) => self.local_boot(&places, decision.rule.as_str()),
+            (None, Action::MemoryTest) => choices::memory_test(&places),
+            (None, _) => places.render(&BootScript::Hold {
+                again: &places.again,
                 why: decision.rule.as_str(),
                 advice: "see the page of this machine in Muster, or run: muster check",
             }),
         }
     }
 
+    /// The script of a machine that starts the system on its own disk.
+    fn local_boot(&self, places: &ScriptPlaces, why: &str) -> String {
+        let disk_loaders: Vec<(&str, String)> = DISK_LOADERS
+            .into_iter()
+            .filter(|(_, file)| self.files().has_loader(file))
+            .map(|(arch, file)| (arch, format!("{}/boot/loader/{file}", places.base)))
+            .collect();
+        places.render(&BootScript::Local {
+            why,
+            disk_loaders: &disk_loaders,
+        })
+    }
+
     /// The script of a machine in the middle of its installation; none when it boots something else.
-    async fn installing(&self, asked: &InstallerAsked) -> Option<String> {
+    async fn installing(&self, asked: &InstallerAsked, places: &ScriptPlaces) -> Option<String> {
         let installer = self.inner.installer.get()?;
         match installer.boots(asked).await {
             Ok(script) => script,
-            Err(hold) => Some(rendered(&BootScript::Hold {
+            Err(hold) => Some(places.render(&BootScript::Hold {
                 again: &asked.again,
                 why: &hold.why,
                 advice: &hold.advice,
@@ -155,6 +226,7 @@ impl Discovery {
             stage: Stage::Script,
             host,
             install,
+            loader: None,
         };
         decide(&request, self.policy(), &available)
     }
@@ -185,17 +257,29 @@ impl Discovery {
         Ok(token)
     }
 
-    fn note_script(&self, mac: MacAddr, host: HostId, decision: &Decision, request: &ScriptRequest) {
-        let action = match decision.action {
+    /// `instead`: what is given in place of what was decided.
+    fn note_script(
+        &self,
+        mac: MacAddr,
+        host: HostId,
+        decision: &Decision,
+        instead: Option<&str>,
+        request: &ScriptRequest,
+    ) {
+        let action = instead.unwrap_or(match decision.action {
             Action::Collect => "collect",
             Action::Install => "install",
             Action::LocalBoot => "local",
+            Action::MemoryTest => "memtest",
             Action::Refuse => "refuse",
             _ => "hold",
-        };
+        });
         let mut event = Event::new(self.now(), mac, EventKind::BootScript, decision.level)
             .by(decision.rule)
             .with("action", action);
+        if request.language == ScriptLanguage::Grub {
+            event = event.with("loader", "grub");
+        }
         event.host = Some(host);
         if let Some(pattern) = self.policy().refused_by(mac) {
             event = event.with("pattern", pattern.to_string());
@@ -221,7 +305,7 @@ impl Discovery {
     }
 
     /// `http://host:port` by which this machine reaches us: the setting, else what it asked.
-    fn base_for(&self, asked_host: &str) -> String {
+    pub(super) fn base_for(&self, asked_host: &str) -> String {
         self.script_base(asked_host)
             .unwrap_or_else(|| self.boot_base(Ipv4Addr::LOCALHOST))
     }
@@ -239,7 +323,7 @@ impl Discovery {
 }
 
 /// The machine waits and asks again, with the reason on its screen.
-fn not_kept(again: &str, error: &ScriptFault) -> String {
+fn not_kept(places: &ScriptPlaces, error: &ScriptFault) -> String {
     tracing::error!(error = error as &dyn std::error::Error, "no boot token could be given");
     let (why, advice) = match error {
         ScriptFault::Ledger(NotEntered::TooMany) => (
@@ -252,12 +336,9 @@ fn not_kept(again: &str, error: &ScriptFault) -> String {
             "look at the log of the server, or run: muster check",
         ),
     };
-    rendered(&BootScript::Hold { again, why, advice })
-}
-
-fn rendered(script: &BootScript<'_>) -> String {
-    render_boot_script(script).unwrap_or_else(|error| {
-        tracing::error!(%error, "a shipped boot script template does not render");
-        BROKEN.to_owned()
+    places.render(&BootScript::Hold {
+        again: &places.again,
+        why,
+        advice,
     })
 }

@@ -1,15 +1,12 @@
 //! Loaders and image files on their way to machines: by TFTP and by HTTP, each an event of the boot it belongs to.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use muster_facts::MacAddr;
 use muster_wire::tftp::{End, Report};
 
-use super::{BootFile, Discovery, FileFault};
-use crate::boot::{Event, EventKind, Level};
-
-/// What iPXE of 2021 and later asks for on its own account; its absence is the rule.
-const OPTIONAL: &[&str] = &["autoexec.ipxe"];
+use super::{BootFile, Discovery, FileFault, grub::grub_asks};
+use crate::boot::{Event, EventKind, Level, is_optional_file};
 
 /// What the events of one TFTP transfer have in common.
 #[derive(Debug, Clone)]
@@ -22,7 +19,7 @@ pub struct TftpTicket {
 
 impl Discovery {
     /// A machine asks for a file by TFTP. `neighbour` is its hardware address as the kernel knows it, for machines
-    /// whose address is another server's.
+    /// whose address is another server's; `ours` is the address of ours that was asked.
     ///
     /// # Errors
     /// When there is no such loader.
@@ -30,12 +27,16 @@ impl Discovery {
         &self,
         client: IpAddr,
         neighbour: Option<MacAddr>,
+        ours: Ipv4Addr,
         file: &str,
     ) -> Result<(BootFile, TftpTicket), FileFault> {
         // Firmware sends the name as it was told, some with a slash before it.
         let name = file.trim_start_matches('/');
         let mac = self.mac_of_address(client).or(neighbour);
-        let opened = self.files().loader(name);
+        let opened = match grub_asks(name) {
+            Some(asked) => self.grub_file(&asked, mac, || self.boot_base(ours)),
+            None => self.files().loader(name),
+        };
         if let Some(mac) = mac {
             self.note(
                 Event::new(self.now(), mac, EventKind::TftpRequest, Level::Info)
@@ -128,7 +129,7 @@ impl Discovery {
 
 /// How much it matters that a file is not there.
 fn level_without(file: &str) -> Level {
-    if OPTIONAL.contains(&file) {
+    if is_optional_file(file) {
         Level::Info
     } else {
         Level::Fail

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::tokens::Tokens;
 use crate::{
-    boot::{BootId, Event, Session, Stage, Surroundings, Verdict, VerdictCode, diagnose},
+    boot::{BootId, Event, LoaderKind, Session, Stage, Surroundings, Verdict, VerdictCode, diagnose},
     install::OpenInstalls,
     inventory::{Host, HostId, Key, KeyIndex, State, new_id},
     ipam::{JumpWatch, Leases, Subnet, SubnetNo},
@@ -81,6 +81,8 @@ pub struct View {
     pub(super) names_at: Option<u64>,
     /// Installations that run.
     pub(super) installs: OpenInstalls,
+    /// Hosts that are to have another loader than the table's.
+    pub(super) loaders: HashMap<HostId, LoaderKind>,
     /// Hosts in state `discovered`, to bound what packets alone can make.
     stubs: usize,
 }

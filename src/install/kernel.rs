@@ -4,10 +4,7 @@ use std::fmt::Write as _;
 
 use muster_facts::MacAddr;
 
-use crate::desired::Family;
-
-/// What Ubuntu's installer fetches is an image, not a folder: a tree that Muster serves has it under this name.
-pub const INSTALLER_IMAGE: &str = "installer.iso";
+use crate::desired::{Family, recognise::INSTALLER_IMAGE};
 
 /// The value of a kernel option.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,10 @@ pub mod answers;
 mod catalog;
 pub mod import;
 pub mod install;
+mod loaders;
 pub mod rules;
 pub mod snippets;
 pub mod trees;
 
 pub use catalog::{Affected, Catalog, CatalogFault, HostDesired, NewHost};
+pub use loaders::Loaders;

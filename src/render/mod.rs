@@ -2,5 +2,6 @@
 
 pub mod answer;
 mod boot_script;
+mod boot_text;
 
-pub use boot_script::{BootScript, render_boot_script};
+pub use boot_script::{BootScript, MenuItem, ScriptLanguage, render_boot_script, render_grub_start};

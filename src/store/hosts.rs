@@ -18,7 +18,14 @@ use crate::inventory::{Component, Host, HostId, Interface, State, Summary};
 pub(super) const MAX_OFFSET: u64 = u32::MAX as u64;
 
 /// Verdicts of a boot that needs nobody; any other makes a host one in trouble.
-const QUIET_VERDICTS: [&str; 5] = ["reported", "in_progress", "local_boot", "installing", "observed_only"];
+const QUIET_VERDICTS: [&str; 6] = [
+    "reported",
+    "in_progress",
+    "local_boot",
+    "memory_test",
+    "installing",
+    "observed_only",
+];
 
 /// Which hosts a list shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -38,7 +38,7 @@ fn debian_installs_by_preseed() {
     let installer = Installer::open(Path::new(&folder)).unwrap();
     let site = trial::site("install_preseed");
     install::link_tree(&site.trees(), &installer).unwrap();
-    let server = trial::serve_with(&site, "pool", install::SETTINGS);
+    let server = trial::serve_with(&site, "", install::SETTINGS);
     let ledger = trial::sign_in(&site);
     let command_line = CommandLine::new(&trial::programs(), &site);
     install::enter(&command_line, &installer, Road::Preseed).unwrap();

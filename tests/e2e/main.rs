@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a trial that cannot be set up has failed")]
 
 mod boot_bios;
+mod boot_local;
+mod boot_secure;
 mod boot_uefi;
 mod cable;
 mod install;

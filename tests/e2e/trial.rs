@@ -57,12 +57,15 @@ pub(crate) fn site(test: &str) -> Site {
 
 /// Starts the server in `mode`.
 pub(crate) fn serve(site: &Site, mode: &'static str) -> Server {
-    serve_with(site, mode, "")
+    site.start_server(&programs(), mode, TOKEN, "").unwrap()
 }
 
-/// The same with more settings, as TOML.
-pub(crate) fn serve_with(site: &Site, mode: &'static str, more: &str) -> Server {
-    site.start_server(&programs(), mode, TOKEN, more).unwrap()
+/// Starts the server in mode `pool` with more lines of its `[boot]` table, and more tables.
+pub(crate) fn serve_with(site: &Site, boot: &str, more: &str) -> Server {
+    let programs = programs();
+    let mut settings = site.settings(&programs, "pool", more);
+    boot.clone_into(&mut settings.boot_more);
+    site.start_server_as(&programs, TOKEN, &settings).unwrap()
 }
 
 /// Signs in to a server that was just started.
@@ -114,7 +117,7 @@ pub(crate) fn assert_story(ledger: &Ledger<'_>, hardware: &Hardware, expected: &
 /// The collection image's own steps are one line: how many there are depends on how long the link takes. A question
 /// that was asked again, because the answer was late or lost, is one line with its answer as well. What another server
 /// was heard to answer is left out: it may be read before or after the question that both servers heard.
-fn lines(story: &[Event]) -> Vec<String> {
+pub(crate) fn lines(story: &[Event]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for event in story {
         let value = match event.kind.as_str() {
@@ -136,6 +139,18 @@ fn lines(story: &[Event]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Compares what the machine's boot came to.
+pub(crate) fn assert_verdict(ledger: &Ledger<'_>, hardware: &Hardware, verdict: &str) {
+    let mac = &hardware.nics[0].mac;
+    let hosts = ledger.client().get_json(&format!("/api/v1/hosts?q={mac}")).unwrap();
+    assert_eq!(
+        hosts["hosts"][0]["boot_verdict"],
+        verdict,
+        "{}\n{hosts}",
+        told(ledger, hardware)
+    );
 }
 
 fn told(ledger: &Ledger<'_>, hardware: &Hardware) -> String {

@@ -179,7 +179,9 @@ impl Site {
 
     fn fetch(&self, client: Ipv4Addr, file: &str) {
         let discovery = &self.rig.discovery;
-        let (content, ticket) = discovery.tftp_requested(client.into(), None, file).unwrap();
+        let (content, ticket) = discovery
+            .tftp_requested(client.into(), None, Ipv4Addr::LOCALHOST, file)
+            .unwrap();
         self.rig.pass(1);
         let report = Report {
             bytes: content.bytes.len() as u64,

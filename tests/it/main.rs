@@ -18,6 +18,7 @@ mod entered_hosts;
 mod http_bounds;
 mod import;
 mod installs;
+mod loaders;
 mod rules;
 mod site;
 mod store;

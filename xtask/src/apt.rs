@@ -14,6 +14,8 @@ use crate::{run_command, setup};
 /// How old package lists may be before they are fetched again.
 const LISTS_FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The processor of the image, whose packages are read where no other is named.
+const PROCESSOR: &str = "amd64";
 /// The component that is read where no other is named.
 const MAIN: &str = "main";
 /// The component that the installer's own packages (udebs) are in.
@@ -22,21 +24,33 @@ pub(crate) const INSTALLER: &str = "main/debian-installer";
 /// The package lists and files of one release, below the build folder; the machine's own apt stays as it is.
 pub(crate) struct AptRoot {
     folder: PathBuf,
+    processor: &'static str,
 }
 
 impl AptRoot {
     /// Opens the release's lists, from the mirrors this machine uses for its own release.
     pub(crate) fn open(work: &Path, suite: &str) -> anyhow::Result<Self> {
-        Self::open_component(work, suite, MAIN)
+        Self::open_lists(work, suite, MAIN, PROCESSOR)
+    }
+
+    /// The same for another processor, such as `arm64`: its packages are only unpacked, so they need not run here.
+    pub(crate) fn open_processor(work: &Path, suite: &str, processor: &'static str) -> anyhow::Result<Self> {
+        Self::open_lists(work, suite, MAIN, processor)
     }
 
     /// The same for one component, such as [`INSTALLER`]. Each has lists of its own: the installer's packages say that
     /// they provide what ordinary ones are named.
     pub(crate) fn open_component(work: &Path, suite: &str, component: &str) -> anyhow::Result<Self> {
-        let name = match component {
-            MAIN => format!("apt-{suite}"),
-            other => format!("apt-{suite}-{}", other.replace('/', "-")),
-        };
+        Self::open_lists(work, suite, component, PROCESSOR)
+    }
+
+    fn open_lists(work: &Path, suite: &str, component: &str, processor: &'static str) -> anyhow::Result<Self> {
+        let mut name = format!("apt-{suite}");
+        for (part, usual) in [(component, MAIN), (processor, PROCESSOR)] {
+            if part != usual {
+                name = format!("{name}-{}", part.replace('/', "-"));
+            }
+        }
         let folder = work.join(name);
         for part in ["lists/partial", "cache/archives/partial", "packages"] {
             fs::create_dir_all(folder.join(part)).with_context(|| format!("{} cannot be made", folder.display()))?;
@@ -46,9 +60,9 @@ impl AptRoot {
         let stamp = folder.join("fetched");
         let known = fs::read_to_string(&list).unwrap_or_default() == sources;
         fs::write(&list, sources)?;
-        let root = Self { folder };
+        let root = Self { folder, processor };
         if !(known && is_fresh(&stamp)) {
-            println!("fetching the package lists of {suite}");
+            println!("fetching the package lists of {suite} ({processor})");
             run_command(root.apt("apt-get").arg("update"))?;
             fs::write(&stamp, "")?;
         }
@@ -164,7 +178,8 @@ impl AptRoot {
             // Files go into the build folder, which apt's own user may not enter.
             "APT::Sandbox::User=root".to_owned(),
             "Acquire::Languages=none".to_owned(),
-            "APT::Architecture=amd64".to_owned(),
+            format!("APT::Architecture={}", self.processor),
+            format!("APT::Architectures={}", self.processor),
         ] {
             command.args(["-o", &option]);
         }

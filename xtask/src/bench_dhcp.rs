@@ -367,6 +367,7 @@ fn start_muster(folder: &Path, namespace: &Namespace, program: &Path) -> anyhow:
         loader_dir: folder.to_path_buf(),
         tree_dir: PathBuf::new(),
         after_facts: "wait",
+        boot_more: String::new(),
         subnets: vec![SubnetSettings {
             mode: "pool",
             network: "10.79.0.0/16".to_owned(),

@@ -36,6 +36,11 @@ const NEED: &[Package] = &[
     Package::for_command("kmod", "depmod", "writes the index of the image's kernel modules"),
     Package::for_command("dpkg", "dpkg-deb", "unpacks Debian's packages"),
     Package::for_command(
+        "grub-common",
+        "grub-mkimage",
+        "makes the loaders that start the system on a disk",
+    ),
+    Package::for_command(
         "xz-utils",
         "xz",
         "unpacks kernel modules that the package holds compressed",
@@ -106,7 +111,7 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     } else {
         image(repository, options, &out, &work, &release)?
     };
-    manifest["loaders"] = loaders::collect(&work, &release, &out.join("loaders"))?;
+    manifest["loaders"] = loaders::collect(repository, &work, &release, &out.join("loaders"))?;
     if !options.loaders_only {
         let text = serde_json::to_string_pretty(&manifest)?;
         fs::write(out.join("manifest.json"), text + "\n")?;

@@ -50,6 +50,7 @@ pub(crate) const LAB: &[Package] = &[
     Package::new("ovmf", "UEFI firmware of the virtual machines"),
     Package::new("ipxe-qemu", "network boot ROMs of the virtual machines"),
     Package::new("ipxe", "boot loaders that Muster hands out"),
+    Package::for_command("mtools", "mcopy", "puts systems on the disks of virtual machines"),
     Package::for_command("iproute2", "ip", "namespaces, bridges and taps"),
     Package::for_command(
         "dnsmasq-base",

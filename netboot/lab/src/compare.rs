@@ -76,6 +76,14 @@ pub fn rows(spec: &MachineSpec, facts: &Facts) -> Vec<Row> {
         ),
         row("processor", &identity.processor, facts.cpu.model.clone()),
     ];
+    if spec.firmware.is_secure() {
+        let reported = facts.bios.as_ref().and_then(|bios| bios.secure_boot);
+        rows.push(row(
+            "secure boot",
+            "on",
+            reported.map(|on| if on { "on" } else { "off" }.to_owned()),
+        ));
+    }
     if let Some(uuid) = &identity.uuid {
         rows.push(row("uuid", uuid, facts.system.uuid.clone()));
     }

@@ -29,6 +29,7 @@ pub mod server;
 pub mod site;
 pub mod smbios;
 pub mod stop;
+pub mod system;
 pub mod usage;
 
 pub use accelerator::Accelerator;

@@ -13,6 +13,7 @@ use crate::{
     Accelerator, Console, LabError, Namespace, Process,
     hardware::{Bus, Hardware},
     qmp, smbios,
+    system::DiskSystem,
 };
 
 /// The emulator.
@@ -20,6 +21,9 @@ const QEMU: &str = "qemu-system-x86_64";
 /// UEFI firmware without Secure Boot, and the empty variable store beside it.
 const UEFI_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const UEFI_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+/// The same with Secure Boot, and a variable store that has it switched on with Microsoft's keys.
+const SECURE_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
+const SECURE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd";
 
 /// The firmware of a machine and the network boot it starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +36,21 @@ pub enum Firmware {
     UefiIpxe,
     /// UEFI HTTP boot, with PXE switched off.
     UefiHttp,
+    /// UEFI with its own PXE and Secure Boot: only what Microsoft has signed is started.
+    UefiSecure,
+    /// The same by HTTP boot, with PXE switched off.
+    UefiSecureHttp,
 }
 
 impl Firmware {
     /// All kinds with their names on the command line.
-    pub const NAMES: [(&'static str, Self); 4] = [
+    pub const NAMES: [(&'static str, Self); 6] = [
         ("bios", Self::Bios),
         ("uefi", Self::Uefi),
         ("uefi-ipxe", Self::UefiIpxe),
         ("uefi-http", Self::UefiHttp),
+        ("uefi-secure", Self::UefiSecure),
+        ("uefi-secure-http", Self::UefiSecureHttp),
     ];
 
     /// Its name on the command line.
@@ -54,6 +64,25 @@ impl Firmware {
     /// Whether the machine has UEFI firmware.
     pub fn is_uefi(self) -> bool {
         self != Self::Bios
+    }
+
+    /// Whether the machine starts signed programs only.
+    pub fn is_secure(self) -> bool {
+        matches!(self, Self::UefiSecure | Self::UefiSecureHttp)
+    }
+
+    /// Whether it loads by HTTP.
+    fn is_http(self) -> bool {
+        matches!(self, Self::UefiHttp | Self::UefiSecureHttp)
+    }
+
+    /// The firmware itself, and the variables it starts with.
+    fn files(self) -> (&'static str, &'static str) {
+        if self.is_secure() {
+            (SECURE_CODE, SECURE_VARIABLES)
+        } else {
+            (UEFI_CODE, UEFI_VARIABLES)
+        }
     }
 }
 
@@ -89,6 +118,8 @@ pub struct MachineSpec {
     pub ends_at_reboot: bool,
     /// What runs its instructions.
     pub accelerator: Accelerator,
+    /// What is on its first disk; nothing, when it was never installed.
+    pub system: Option<DiskSystem>,
 }
 
 impl MachineSpec {
@@ -102,6 +133,7 @@ impl MachineSpec {
             processors: 2,
             ends_at_reboot: false,
             accelerator: Accelerator::find(),
+            system: None,
         }
     }
 
@@ -122,7 +154,9 @@ impl MachineSpec {
         let mut add = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
         let identity = &self.hardware.identity;
         add("-name", self.name.clone());
-        add("-machine", "q35,graphics=off".into());
+        // The firmware keeps its variables from the system in system management mode.
+        let smm = if self.firmware.is_secure() { ",smm=on" } else { "" };
+        add("-machine", format!("q35,graphics=off{smm}"));
         add("-cpu", format!("qemu64,model-id={}", quoted(&identity.processor)));
         add("-m", self.mebibytes.to_string());
         add("-smp", format!("{0},sockets={0}", self.processors));
@@ -139,16 +173,17 @@ impl MachineSpec {
         add("-vga", "none".into());
         if self.firmware.is_uefi() {
             let variables = folder.join("variables.fd").display().to_string();
-            add(
-                "-drive",
-                format!("if=pflash,format=raw,unit=0,readonly=on,file={UEFI_CODE}"),
-            );
+            let (code, _) = self.firmware.files();
+            if self.firmware.is_secure() {
+                add("-global", "driver=cfi.pflash01,property=secure,value=on".into());
+            }
+            add("-drive", format!("if=pflash,format=raw,unit=0,readonly=on,file={code}"));
             add(
                 "-drive",
                 format!("if=pflash,format=raw,unit=1,file={}", quoted(&variables)),
             );
         }
-        if self.firmware == Firmware::UefiHttp {
+        if self.firmware.is_http() {
             for family in ["IPv4", "IPv6"] {
                 add(
                     "-fw_cfg",
@@ -269,7 +304,7 @@ impl MachineSpec {
                 device.push_str(",bootindex=1");
             }
             // Without a ROM the firmware's own network stack drives the card; cards that are not booted from need none.
-            if index > 0 || matches!(self.firmware, Firmware::Uefi | Firmware::UefiHttp) {
+            if index > 0 || !matches!(self.firmware, Firmware::Bios | Firmware::UefiIpxe) {
                 device.push_str(",romfile=");
             }
             add(
@@ -295,13 +330,17 @@ impl MachineSpec {
             file.set_len(disk.mebibytes << 20)
                 .map_err(LabError::io(action(&path)))?;
         }
+        if let Some(system) = &self.system {
+            system.write(&disk_file(folder, 0))?;
+        }
         for (index, structure) in smbios::memory(&self.hardware.dimms).iter().enumerate() {
             let path = structure_file(folder, index);
             fs::write(&path, structure).map_err(LabError::io(action(&path)))?;
         }
         if self.firmware.is_uefi() {
             let path = folder.join("variables.fd");
-            fs::copy(UEFI_VARIABLES, &path).map_err(LabError::io(format!("copying {UEFI_VARIABLES}")))?;
+            let (_, variables) = self.firmware.files();
+            fs::copy(variables, &path).map_err(LabError::io(format!("copying {variables}")))?;
         }
         Ok(())
     }
@@ -413,6 +452,9 @@ mod tests {
         let uefi = arguments(Firmware::Uefi);
         assert!(uefi.contains("mac=52:54:00:70:00:01,bootindex=1,romfile= ") && uefi.contains("pflash"));
         assert!(arguments(Firmware::UefiHttp).contains("IPv4PXESupport,string=no"));
+        assert!(!uefi.contains("smm=on"));
+        let secure = arguments(Firmware::UefiSecureHttp);
+        assert!(secure.contains("smm=on") && secure.contains("secboot.fd") && secure.contains("IPv4PXESupport"));
     }
 
     #[test]

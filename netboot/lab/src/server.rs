@@ -45,6 +45,8 @@ pub struct Settings {
     pub tree_dir: PathBuf,
     /// What a reported machine is told: `wait`, `reboot` or `poweroff`.
     pub after_facts: &'static str,
+    /// More lines of the `[boot]` table.
+    pub boot_more: String,
     /// The subnets.
     pub subnets: Vec<SubnetSettings>,
     /// More lines of TOML, for tables not written here.
@@ -58,7 +60,7 @@ impl Settings {
         let text = |value: &Path| serde_json::Value::from(value.display().to_string()).to_string();
         let mut out = format!(
             "[server]\ndata_dir = {}\n\n[http]\nlisten = \"{}\"\n\n[boot]\nlisten = \"{}\"\nimage_dir = {}\n\
-             loader_dir = {}\ntree_dir = {}\nafter_facts = \"{}\"\nkernel_options = \"{KERNEL_OPTIONS}\"\n\n[log]\nfilter = \"info\"\n",
+             loader_dir = {}\ntree_dir = {}\nafter_facts = \"{}\"\nkernel_options = \"{KERNEL_OPTIONS}\"\n{}\n[log]\nfilter = \"info\"\n",
             text(data_dir),
             self.page,
             self.boot,
@@ -66,6 +68,7 @@ impl Settings {
             text(&self.loader_dir),
             text(&self.tree_dir),
             self.after_facts,
+            self.boot_more,
         );
         for subnet in &self.subnets {
             let ranges = subnet
@@ -149,6 +152,7 @@ mod tests {
             loader_dir: "/with \"quotes\"".into(),
             tree_dir: "/trees".into(),
             after_facts: "wait",
+            boot_more: "menu = \"10s\"\n".into(),
             subnets: vec![SubnetSettings {
                 mode: "pool",
                 network: "10.77.0.0/24".into(),

@@ -166,21 +166,39 @@ impl Site {
         setup_token: &str,
         more: &str,
     ) -> Result<Server, LabError> {
-        let settings = Settings {
+        self.start_server_as(programs, setup_token, &self.settings(programs, mode, more))
+    }
+
+    /// The settings that [`Self::start_server`] gives its server.
+    pub fn settings(&self, programs: &Programs, mode: &'static str, more: &str) -> Settings {
+        Settings {
             page: (Ipv4Addr::UNSPECIFIED, PAGE_PORT).into(),
             boot: (Ipv4Addr::UNSPECIFIED, BOOT_PORT).into(),
             image_dir: programs.image.clone(),
             loader_dir: programs.loaders.clone(),
             tree_dir: self.trees(),
             after_facts: "wait",
+            boot_more: String::new(),
             subnets: vec![self.subnet(mode)],
             more: more.to_owned(),
-        };
+        }
+    }
+
+    /// Starts the server with settings of a test's own.
+    ///
+    /// # Errors
+    /// When the server does not become ready.
+    pub fn start_server_as(
+        &self,
+        programs: &Programs,
+        setup_token: &str,
+        settings: &Settings,
+    ) -> Result<Server, LabError> {
         let folder = self.server_folder();
         Server::start(
             &programs.server,
             &self.server,
-            &settings,
+            settings,
             setup_token,
             &folder,
             &self.logs.join("server.log"),

@@ -7,7 +7,7 @@
 //! Parameters of events that are read here: `mode`, `client` ([`super::Stage::as_str`]), `arch`, `file`, `server`,
 //! `subnet`, `interface`, `relay`, `address` and `url` of DHCP events; `file` and `why` of TFTP and HTTP events; `code`
 //! of [`EventKind::HttpRefused`] (the code of the problem answer) and [`EventKind::FactsRefused`]; `stage` and
-//! `message` of [`EventKind::ImageProgress`].
+//! `message` of [`EventKind::ImageProgress`]; `action` of [`EventKind::BootScript`].
 
 mod story;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Surroundings, Verdict, VerdictCode, fetched_loader, is_image_file, param};
-use crate::boot::{Architecture, Event, EventKind, Rule};
+use crate::boot::{Architecture, Event, EventKind, Rule, is_optional_file};
 
 /// iPXE asks for its script within a second of its address; firmware that boots by HTTP within a few.
 const HTTP_WAIT: TimeDelta = TimeDelta::seconds(20);
@@ -37,6 +37,8 @@ pub(super) struct Story {
     arch: Option<String>,
     /// The other server whose address the client took.
     other_server: Option<String>,
+    /// The loader that was fetched first since the firmware started.
+    first_loader: Option<String>,
     loads: u32,
     scripts: u32,
     phase: &'static str,
@@ -123,6 +125,7 @@ impl Story {
     /// Firmware looks for a server: it has started, or what it was sent to fetch by HTTP did not come.
     fn firmware_again(&mut self) {
         self.phase = "firmware";
+        self.first_loader = None;
         if let Wait::Http { url, .. } = std::mem::take(&mut self.wait) {
             self.trouble = Some(Verdict::new(VerdictCode::HttpUnreachable).with("url", url));
         }
@@ -226,6 +229,11 @@ impl Story {
             self.trouble = None;
             return;
         };
+        // What finds the system on the disk is a loader too, and no end of being sent there; so is the memory test.
+        let sent = [VerdictCode::LocalBoot, VerdictCode::MemoryTest];
+        if self.phase == "script" && sent.into_iter().any(|code| self.stands(code)) {
+            return;
+        }
         if event.kind == EventKind::HttpFile || !self.stands(VerdictCode::HttpUnreachable) {
             self.trouble = None;
         }
@@ -234,6 +242,12 @@ impl Story {
             return;
         }
         self.phase = "loader";
+        // Shim fetches GRUB, and GRUB what it is told: steps of one start, not starts.
+        let first = self.first_loader.get_or_insert_with(|| file.to_owned());
+        if first != file {
+            self.wait = Wait::Nothing;
+            return;
+        }
         self.loads += 1;
         self.wait = Wait::Loader {
             since: event.at,
@@ -265,9 +279,8 @@ impl Story {
     }
 
     fn not_fetched(&mut self, event: &Event) {
-        // autoexec.ipxe, Secure Boot's revocation lists and the like are asked for and usually are not there.
         let Some(file) = param(event, "file") else { return };
-        let wanted = Architecture::of_file_name(file).is_some() && !file.contains("revocations");
+        let wanted = Architecture::of_file_name(file).is_some() && !is_optional_file(file);
         let missing = matches!(param(event, "why"), Some("missing" | "not_found" | "no_such_file"));
         if wanted && missing && !matches!(self.phase, "ipxe" | "script" | "image") {
             self.trouble = Some(
@@ -283,6 +296,11 @@ impl Story {
         self.wait = Wait::Nothing;
         self.loads = 0;
         self.scripts += 1;
+        if param(event, "action") == Some("menu") {
+            // What comes of it is asked for by another script.
+            self.trouble = None;
+            return;
+        }
         let rule = event.rule.as_deref().unwrap_or_default();
         let is = |one: Rule| one.as_str() == rule;
         self.trouble = if is(Rule::NoImage) {
@@ -293,8 +311,11 @@ impl Story {
             || is(Rule::ReportedLocal)
             || is(Rule::InServiceLocal)
             || is(Rule::InstallLocal)
+            || is(Rule::ChosenLocal)
         {
             Some(Verdict::new(VerdictCode::LocalBoot))
+        } else if is(Rule::ChosenMemoryTest) {
+            Some(Verdict::new(VerdictCode::MemoryTest))
         } else if is(Rule::InstallOpen) {
             // How it goes on is told by the installation.
             Some(Verdict::new(VerdictCode::Installing))
@@ -316,7 +337,9 @@ impl Story {
             _ => {
                 if param(event, "file").is_some_and(is_image_file) {
                     self.trouble = Some(Verdict::new(VerdictCode::NoImage));
-                } else if param(event, "file").is_some_and(|file| Architecture::of_file_name(file).is_some()) {
+                } else if param(event, "file")
+                    .is_some_and(|file| Architecture::of_file_name(file).is_some() && !is_optional_file(file))
+                {
                     self.trouble = Some(
                         Verdict::new(VerdictCode::NoLoader)
                             .with("arch", self.arch.clone())

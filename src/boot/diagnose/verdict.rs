@@ -68,6 +68,8 @@ codes! {
     Stalled = "stalled", Warn;
     /// It was told to boot its own disk.
     LocalBoot = "local_boot", Info;
+    /// A person at its console tests its memory.
+    MemoryTest = "memory_test", Info;
     /// It was given its installer; how that goes on, its installation tells.
     Installing = "installing", Info;
     /// The collection image says what it cannot do. Parameters: `why`.

@@ -14,6 +14,8 @@ mod tests;
 
 use std::{fmt, str::FromStr};
 
+pub use ubuntu::INSTALLER_IMAGE;
+
 use super::Family;
 use crate::inventory::UnknownWord;
 

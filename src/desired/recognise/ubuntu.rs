@@ -1,7 +1,10 @@
 //! Ubuntu's live images: `.disk/info` and `casper/`.
 
 use super::{Found, Look, Recognised, debian::DiskInfo};
-use crate::{desired::Family, install::INSTALLER_IMAGE};
+use crate::desired::Family;
+
+/// What Ubuntu's installer fetches is an image, not a folder: a tree that Muster serves has it under this name.
+pub const INSTALLER_IMAGE: &str = "installer.iso";
 
 pub(super) fn look(look: &mut Look<'_>) -> Found {
     let Some((file, text)) = look.text(&[".disk/info"]) else {

@@ -130,6 +130,7 @@ impl<'a> Case<'a> {
             host: state,
             // Firmware and iPXE get the same either way; only the script differs.
             install: None,
+            loader: host.and_then(|host| view.loaders.get(&host).copied()),
         };
         let available = Available {
             image: true,

@@ -76,7 +76,7 @@ async fn serve(
     respond(&file, headers)
 }
 
-fn refusal(fault: &FileFault) -> Problem {
+pub(super) fn refusal(fault: &FileFault) -> Problem {
     match fault {
         FileFault::BadName(_) | FileFault::Missing { .. } | FileFault::Outside { .. } => Problem::new(
             StatusCode::NOT_FOUND,

@@ -91,6 +91,9 @@ pub fn boot_router(discovery: Discovery, bounds: BootBounds) -> Router {
     let progress = post(report::progress).layer(DefaultBodyLimit::max(MAX_PROGRESS_BYTES));
     Router::new()
         .route("/boot/ipxe", get(script::ipxe))
+        .route("/boot/grub/script", get(script::grub))
+        // A signed GRUB knows its folder by this name only, at the root of where it was loaded from.
+        .route("/grub/{*name}", get(script::grub_file))
         .route("/boot/loader/{name}", get(content::loader))
         .route("/boot/image/{name}", get(content::image))
         .route("/boot/agent", get(content::agent))

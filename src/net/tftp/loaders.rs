@@ -18,8 +18,13 @@ impl TftpContent for Discovery {
         request: &Request,
     ) -> Result<(crate::discovery::BootFile, TftpTicket), TftpRefusal> {
         let address = *client.from.ip();
-        self.tftp_requested(IpAddr::V4(address), hardware_address(address), &request.file)
-            .map_err(|fault| refusal(&fault))
+        self.tftp_requested(
+            IpAddr::V4(address),
+            hardware_address(address),
+            client.server,
+            &request.file,
+        )
+        .map_err(|fault| refusal(&fault))
     }
 
     fn ended(&self, ticket: TftpTicket, report: &Report) {

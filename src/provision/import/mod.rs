@@ -22,12 +22,9 @@ use super::{
     Catalog, CatalogFault,
     trees::{NotPublic, check_public},
 };
-use crate::{
-    desired::{
-        Distro, Family, Fault, Tree, Values, check_name,
-        recognise::{Choice, NotRecognised, Recognised, recognise},
-    },
-    install::INSTALLER_IMAGE,
+use crate::desired::{
+    Distro, Family, Fault, Tree, Values, check_name,
+    recognise::{Choice, INSTALLER_IMAGE, NotRecognised, Recognised, recognise},
 };
 use staging::Staging;
 

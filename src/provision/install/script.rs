@@ -8,7 +8,7 @@ use crate::{
     boot::{EventKind, Level},
     discovery::{InstallHold, InstallScripts, InstallerAsked, InstallerScript},
     install::{BootChoice, Evidence, FailedBy, Outcome, Secrets, Stage, Target, kernel_line},
-    render::{BootScript, render_boot_script},
+    render::{BootScript, ScriptLanguage, render_boot_script},
     store::{Install, StoreError},
 };
 
@@ -63,6 +63,15 @@ impl Installs {
             }
             Err(fault) => return Err(self.held(&install, &fault).await),
         };
+        let places = plan.initrds.iter().chain([&plan.kernel]);
+        if let Some(place) = places.into_iter().find(|place| place.starts_with("https://"))
+            && asked.language == ScriptLanguage::Grub
+        {
+            return Err(InstallHold {
+                why: format!("GRUB cannot load {place}: it has no HTTPS"),
+                advice: "give the tree by http://, or as a folder of this server".to_owned(),
+            });
+        }
         let secrets = Secrets::of(Secret::random().reveal());
         // A file that cannot be made never reaches a machine: it waits, and says why.
         let context = self.answer_context(install.id, &secrets, asked.base.clone());
@@ -109,14 +118,15 @@ impl Installs {
             options: &plan.kernel_options,
         });
         let initrds: Vec<String> = plan.initrds.iter().map(|place| at(place)).collect();
-        render_boot_script(&BootScript::Install {
+        let kernel = at(&plan.kernel);
+        let script = BootScript::Install {
             title: &plan.distro,
-            kernel: &at(&plan.kernel),
+            kernel: &kernel,
             initrds: &initrds,
             line: &kernel_line,
             again: &asked.again,
-        })
-        .map_err(|error| {
+        };
+        render_boot_script(&script, asked.language).map_err(|error| {
             tracing::error!(%error, "a shipped boot script template does not render");
             InstallHold {
                 why: "the server cannot make the installer's script".to_owned(),

@@ -22,6 +22,7 @@ fn values() -> Value {
         "selinux": null, "firewall": null,
         "scripts": {},
         "install_agent": true, "install_once": true,
+        "loader": null,
         "owners": [], "tags": [], "comment": null,
     })
 }

@@ -1,4 +1,7 @@
-//! The first boot loaders: iPXE as Debian builds it.
+//! The boot loaders: iPXE as Debian builds it, and GRUB for what iPXE cannot do.
+
+mod disk;
+mod ready;
 
 use std::{fs, path::Path};
 
@@ -47,8 +50,42 @@ const LOADERS: &[Loader] = &[
     },
 ];
 
-/// Copies the loaders into `out`, from the newer release if it can be had, else from this machine's.
-pub(super) fn collect(work: &Path, release: &str, out: &Path) -> anyhow::Result<Value> {
+/// Puts the loaders into `out`; gives what each is made of.
+///
+/// # Errors
+/// When one that machines cannot do without cannot be had.
+pub(super) fn collect(repository: &Path, work: &Path, release: &str, out: &Path) -> anyhow::Result<Value> {
+    fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
+    let mut shelf = Shelf {
+        out,
+        manifest: serde_json::Map::new(),
+    };
+    ipxe(work, release, &mut shelf)?;
+    disk::make(repository, work, release, &mut shelf)?;
+    ready::collect(work, release, &mut shelf)?;
+    Ok(Value::Object(shelf.manifest))
+}
+
+/// The folder of loaders that is being filled.
+struct Shelf<'a> {
+    out: &'a Path,
+    manifest: serde_json::Map<String, Value>,
+}
+
+impl Shelf<'_> {
+    fn put(&mut self, name: &str, content: &[u8], package: &str, version: &str) -> anyhow::Result<()> {
+        fs::write(self.out.join(name), content)
+            .with_context(|| format!("{} cannot be written", self.out.join(name).display()))?;
+        println!("  {name:<18} {:>5} kB", content.len() / 1000);
+        let entry =
+            json!({ "package": package, "version": version, "bytes": content.len(), "sha256": digest(content) });
+        self.manifest.insert(name.to_owned(), entry);
+        Ok(())
+    }
+}
+
+/// iPXE, from the newer release if it can be had, else from this machine's.
+fn ipxe(work: &Path, release: &str, shelf: &mut Shelf<'_>) -> anyhow::Result<()> {
     let newer = AptRoot::open(work, NEWER).and_then(|apt| apt.unpack("ipxe"));
     let (package, version) = match newer {
         Ok(found) => found,
@@ -59,8 +96,6 @@ pub(super) fn collect(work: &Path, release: &str, out: &Path) -> anyhow::Result<
         Err(error) => return Err(error),
     };
     println!("loaders: ipxe {version}");
-    fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
-    let mut manifest = serde_json::Map::new();
     for loader in LOADERS {
         let source = loader
             .files
@@ -74,12 +109,7 @@ pub(super) fn collect(work: &Path, release: &str, out: &Path) -> anyhow::Result<
             }
             continue;
         };
-        let content = fs::read(&source)?;
-        fs::write(out.join(loader.name), &content)?;
-        println!("  {:<18} {:>5} kB", loader.name, content.len() / 1000);
-        let entry =
-            json!({ "package": "ipxe", "version": version, "bytes": content.len(), "sha256": digest(&content) });
-        manifest.insert(loader.name.to_owned(), entry);
+        shelf.put(loader.name, &fs::read(&source)?, "ipxe", &version)?;
     }
-    Ok(Value::Object(manifest))
+    Ok(())
 }
