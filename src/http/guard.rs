@@ -127,6 +127,7 @@ impl Routes {
             for (method, present) in [
                 (Method::GET, item.get.is_some()),
                 (Method::POST, item.post.is_some()),
+                (Method::PUT, item.put.is_some()),
                 (Method::DELETE, item.delete.is_some()),
             ] {
                 if present {
@@ -138,7 +139,13 @@ impl Routes {
                     });
                 }
             }
-            self.paths.paths.insert(path, item);
+            match self.paths.paths.get_mut(&path) {
+                // One path may be for all by one method and for few by another.
+                Some(known) => known.merge_operations(item),
+                None => {
+                    self.paths.paths.insert(path, item);
+                }
+            }
         }
         let Some(first) = listed.first().cloned() else {
             return self;

@@ -23,7 +23,7 @@ pub use state::{PageSetup, PageState};
 
 use axum::http::StatusCode;
 
-use crate::{auth::AuthError, store::StoreError};
+use crate::{auth::AuthError, provision::CatalogFault, store::StoreError};
 
 /// The answer to what `auth` refused.
 fn auth_problem(error: &AuthError) -> Problem {
@@ -51,6 +51,18 @@ impl From<AuthError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error)
+        match error {
+            StoreError::Overtaken => Self::new(StatusCode::CONFLICT, "overtaken", error.to_string()),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<CatalogFault> for Problem {
+    fn from(fault: CatalogFault) -> Self {
+        match fault {
+            CatalogFault::Refused(fault) => Self::refused(StatusCode::UNPROCESSABLE_ENTITY, "refused", &fault),
+            CatalogFault::Ledger(error) => error.into(),
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     boot::{Event, Verdict},
     discovery::{DhcpCounts, Discovery, Feed, MalformedCounts},
     ipam::Subnet,
-    provision::install::Installs,
+    provision::{Catalog, install::Installs},
     store::Store,
 };
 
@@ -41,6 +41,7 @@ pub struct PageState(Arc<Shared>);
 struct Shared {
     /// What was given.
     setup: PageSetup,
+    catalog: Catalog,
     templates: Templates,
     activity: Activity,
     streams: Crowd<Uuid>,
@@ -51,6 +52,7 @@ impl PageState {
     #[must_use]
     pub fn new(setup: PageSetup) -> Self {
         Self(Arc::new(Shared {
+            catalog: Catalog::new(setup.discovery.store().clone(), setup.discovery.subnets()),
             setup,
             templates: Templates::new(),
             activity: Activity::default(),
@@ -81,6 +83,11 @@ impl PageState {
                 "this server starts no installations",
             )
         })
+    }
+
+    /// Distros, profiles and plans.
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.0.catalog
     }
 
     pub(super) fn subnets(&self) -> &[Subnet] {
