@@ -8,7 +8,7 @@ mod plain;
 mod serve;
 
 pub use ledger::{now, open, open_migrated};
-pub use plain::plan;
+pub use plain::{catalog, plan};
 pub use serve::serve;
 
 /// Why Muster cannot start, or had to stop.
@@ -46,6 +46,9 @@ pub enum AppError {
         /// Why.
         source: crate::store::StoreError,
     },
+    /// The site's templates cannot be used.
+    #[error(transparent)]
+    Templates(crate::render::answer::LibraryFault),
     /// The set-up of the first account cannot be opened.
     #[error("the set-up of the first account cannot be opened")]
     Setup(#[source] crate::auth::AuthError),

@@ -16,6 +16,8 @@ use crate::{
     http::HttpBounds,
     ipam::Subnet,
     net::tftp::TftpBounds,
+    provision::Catalog,
+    store::Store,
 };
 
 /// Files that are open beside connections and transfers: the ledger's, sockets, boot files while they are read.
@@ -24,6 +26,12 @@ const OWN_FILES: u64 = 256;
 /// The subnets, by network.
 pub(super) fn subnets(settings: &Settings) -> Vec<Subnet> {
     settings.subnets.iter().map(SubnetSettings::plain).collect()
+}
+
+/// What is wanted of hosts, kept in `store`.
+#[must_use]
+pub fn catalog(settings: &Settings, store: Store) -> Catalog {
+    Catalog::new(store, &subnets(settings))
 }
 
 /// What machines that boot are told.

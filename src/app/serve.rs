@@ -30,10 +30,8 @@ use crate::{
         syslog::run_syslog,
         tftp::{TftpBounds, run_tftp},
     },
-    provision::{
-        install::{GivenPlans, Installs},
-        trees::Trees,
-    },
+    provision::{answers::Answers, install::Installs, trees::Trees},
+    render::answer::Library,
     store::Store,
 };
 
@@ -73,9 +71,14 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
         .await
         .map_err(AppError::View)?;
 
+    let library = Arc::new(Library::open(&settings.templates.dir.value).map_err(AppError::Templates)?);
+    for skipped in library.skipped() {
+        tracing::warn!(path = %skipped.path.display(), why = skipped.why, "a template of the site is not used");
+    }
+    let answers = Answers::new(store.clone(), plain::catalog(settings, store.clone()), library);
     let installs = Installs::open(
         &discovery,
-        Arc::new(GivenPlans::default()),
+        Arc::new(answers.clone()),
         settings.syslog.enabled.value.then_some(settings.syslog.port.value.0),
     )
     .await

@@ -189,6 +189,8 @@ event_kinds! {
     AnswerRefused = "answer_refused",
     /// An installation has reached a further stage.
     InstallStage = "install_stage",
+    /// An installer could not be given, for what is planned or its template; the machine waits.
+    InstallHeld = "install_held",
     /// Nothing is heard of an installation.
     InstallStuck = "install_stuck",
     /// An installation has ended.

@@ -4,6 +4,7 @@ mod check;
 mod hosts;
 mod installs;
 mod password;
+mod render;
 mod settings;
 mod table;
 mod template;
@@ -22,7 +23,10 @@ use crate::{
     app,
     auth::AuthError,
     config::{self, ConfigErrors},
-    provision::CatalogFault,
+    provision::{
+        CatalogFault,
+        answers::{AnswersFault, EveryFault},
+    },
     store::StoreError,
     telemetry,
 };
@@ -86,6 +90,8 @@ enum Command {
     /// Templates of answer files.
     #[command(subcommand)]
     Template(TemplateCommand),
+    /// Show the answer file a host would get now, without its secrets.
+    Render(render::RenderArgs),
     /// Print the version.
     Version,
 }
@@ -123,6 +129,10 @@ enum Failure {
     Auth(#[from] AuthError),
     #[error(transparent)]
     Templates(#[from] crate::render::answer::LibraryFault),
+    #[error(transparent)]
+    Answers(#[from] AnswersFault),
+    #[error(transparent)]
+    Every(#[from] EveryFault),
     #[error("the password cannot be read")]
     Input(#[source] io::Error),
     #[error(transparent)]
@@ -217,8 +227,17 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(users::token(&settings, token))?)?;
         }
-        Command::Template(TemplateCommand::Check { templates, quick }) => {
-            let (text, wrong) = template::check(&templates, quick)?;
+        Command::Template(TemplateCommand::Check { quick }) => {
+            let settings = config::load(&settings.sources())?;
+            let (text, wrong) = template::check(&settings.templates.dir.value, quick)?;
+            print(&text)?;
+            if wrong {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Render(args) => {
+            let settings = config::load(&settings.sources())?;
+            let (text, wrong) = runtime()?.block_on(render::render(&settings, args))?;
             print(&text)?;
             if wrong {
                 return Ok(ExitCode::FAILURE);

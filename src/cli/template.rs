@@ -14,9 +14,6 @@ use crate::render::answer::{
 pub(super) enum TemplateCommand {
     /// Render the templates for made-up machines of every kind and say what an installer would refuse.
     Check {
-        /// The folder of the site's own templates.
-        #[arg(long, default_value = "/etc/muster/templates")]
-        templates: std::path::PathBuf,
         /// One machine of each kind instead of all.
         #[arg(long)]
         quick: bool,

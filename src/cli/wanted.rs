@@ -207,10 +207,7 @@ pub(super) enum Wanted {
 
 pub(super) async fn wanted(settings: &Settings, command: Wanted) -> Result<String, Failure> {
     let store = open(settings).await?;
-    let catalog = Catalog::new(
-        store.clone(),
-        &app::plan(settings).dhcp.map_or_else(Vec::new, |dhcp| dhcp.subnets),
-    );
+    let catalog = app::catalog(settings, store.clone());
     let done = match command {
         Wanted::Distro(command) => distro(&catalog, command).await,
         Wanted::Profile(command) => profile(&catalog, command).await,

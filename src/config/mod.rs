@@ -71,7 +71,7 @@ pub struct Row {
 /// that cannot be read.
 pub fn load(sources: &Sources) -> Result<Settings, ConfigErrors> {
     let mut reader = layers::gather(sources);
-    let (server, database, http, boot, loaders, dhcp, tftp, syslog, log) = Settings::read(&mut reader);
+    let (server, database, http, boot, loaders, dhcp, tftp, syslog, templates, log) = Settings::read(&mut reader);
     let subnets = subnets::read(&mut reader);
     if !reader.problems.is_empty() {
         reader.problems.sort_by_key(Problem::order);
@@ -87,6 +87,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigErrors> {
         subnets,
         tftp,
         syslog,
+        templates,
         log,
     })
 }

@@ -46,6 +46,8 @@ pub struct Settings {
     pub tftp: Tftp,
     /// `[syslog]`
     pub syslog: Syslog,
+    /// `[templates]`
+    pub templates: Templates,
     /// `[log]`
     pub log: Log,
 }
@@ -184,6 +186,12 @@ sections! {
         port: Port = "port", Port(514);
     }
 
+    /// Templates of answer files.
+    Templates "templates" {
+        /// Folder with the site's own templates and snippets, which come before those of the same name that Muster has.
+        dir: PathBuf = "dir", PathBuf::from("/etc/muster/templates");
+    }
+
     /// What Muster writes of its own doings, on standard error.
     Log "log" {
         /// A level, or levels by room: `info,muster::net=debug`.
@@ -241,6 +249,7 @@ impl Settings {
             Dhcp::keys(),
             Tftp::keys(),
             Syslog::keys(),
+            Templates::keys(),
             Log::keys(),
         ]
         .concat()
@@ -263,11 +272,25 @@ impl Settings {
         }
         rows.extend(self.tftp.rows("tftp"));
         rows.extend(self.syslog.rows("syslog"));
+        rows.extend(self.templates.rows("templates"));
         rows.extend(self.log.rows("log"));
         rows
     }
 
-    pub(super) fn read(reader: &mut Reader) -> (Server, Database, Http, Boot, Loaders, Dhcp, Tftp, Syslog, Log) {
+    pub(super) fn read(
+        reader: &mut Reader,
+    ) -> (
+        Server,
+        Database,
+        Http,
+        Boot,
+        Loaders,
+        Dhcp,
+        Tftp,
+        Syslog,
+        Templates,
+        Log,
+    ) {
         (
             reader.section("server", Server::read),
             reader.section("database", Database::read),
@@ -277,6 +300,7 @@ impl Settings {
             reader.section("dhcp", Dhcp::read),
             reader.section("tftp", Tftp::read),
             reader.section("syslog", Syslog::read),
+            reader.section("templates", Templates::read),
             reader.section("log", Log::read),
         )
     }

@@ -1,51 +1,10 @@
 //! The kernel command line that starts an installer without questions, by family.
 
 use std::fmt::Write as _;
-use std::str::FromStr;
 
 use muster_facts::MacAddr;
 
-use crate::inventory::UnknownWord;
-
-/// Which installer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// Anaconda: kickstart.
-    RedHat,
-    /// Debian's installer: preseed.
-    Debian,
-    /// Subiquity: autoinstall.
-    Ubuntu,
-    /// `YaST`: `AutoYaST`.
-    Suse,
-}
-
-impl Family {
-    /// The word used in the catalogue of distributions.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RedHat => "redhat",
-            Self::Debian => "debian",
-            Self::Ubuntu => "ubuntu",
-            Self::Suse => "suse",
-        }
-    }
-}
-
-impl FromStr for Family {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::RedHat, Self::Debian, Self::Ubuntu, Self::Suse]
-            .into_iter()
-            .find(|family| family.as_str() == text)
-            .ok_or_else(|| UnknownWord {
-                what: "family",
-                word: text.to_owned(),
-            })
-    }
-}
+use crate::desired::Family;
 
 /// The value of a kernel option.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +29,8 @@ pub struct KernelOption {
 pub struct Target<'a> {
     /// Which installer.
     pub family: Family,
+    /// The answer file is a kickstart, whichever installer reads it.
+    pub kickstart: bool,
     /// First number of the version; 0 when it is not known.
     pub major: u32,
     /// Code name of the release, for Debian's kin.
@@ -84,6 +45,10 @@ pub struct Target<'a> {
     pub hostname: Option<&'a str>,
     /// The host's domain.
     pub domain: Option<&'a str>,
+    /// The locale, such as `en_US.UTF-8`.
+    pub locale: &'a str,
+    /// The keyboard layout.
+    pub keyboard: &'a str,
     /// Where the installer's log is sent, where the installer can send it.
     pub syslog: Option<(&'a str, u16)>,
     /// Further options. One of the same name as one of ours takes its place.
@@ -97,13 +62,13 @@ pub fn kernel_line(target: &Target<'_>) -> String {
     let url = target.answer_url.to_owned();
     match target.family {
         // Anaconda of RHEL 6 knows the names without `inst.`; later ones know both, and newest only the longer.
-        Family::RedHat if (1..=6).contains(&target.major) => {
+        Family::Redhat if (1..=6).contains(&target.major) => {
             ours.push(("kssendmac", None));
             ours.push(("ks", Some(url)));
             ours.extend(target.tree_url.map(|tree| ("repo", Some(tree.to_owned()))));
             ours.push(("ksdevice", Some("bootif".to_owned())));
         }
-        Family::RedHat => {
+        Family::Redhat => {
             ours.push(("inst.ks.sendmac", None));
             ours.push(("inst.ks", Some(url)));
             ours.extend(target.tree_url.map(|tree| ("inst.repo", Some(tree.to_owned()))));
@@ -114,10 +79,29 @@ pub fn kernel_line(target: &Target<'_>) -> String {
             );
             ours.push(("ip", Some("dhcp".to_owned())));
         }
+        // Debian's installer reads a kickstart by kickseed, which sets what `auto` would and takes no preseed beside it.
+        Family::Debian if target.kickstart => {
+            ours.push(("priority", Some("critical".to_owned())));
+            // Asked for before there is a network to fetch the kickstart by.
+            let (language, rest) = target.locale.split_once('_').unwrap_or((target.locale, "US"));
+            ours.push(("language", Some(language.to_owned())));
+            ours.push(("country", rest.split('.').next().map(str::to_owned)));
+            ours.push(("locale", Some(target.locale.to_owned())));
+            ours.push(("keymap", Some(target.keyboard.to_owned())));
+            ours.push(("interface", Some("auto".to_owned())));
+            ours.push(("hostname", Some(target.hostname.unwrap_or("localhost").to_owned())));
+            ours.push(("domain", Some(target.domain.unwrap_or_default().to_owned())));
+            ours.push(("ks", Some(url)));
+            if let Some((host, port)) = target.syslog {
+                ours.push(("log_host", Some(host.to_owned())));
+                ours.push(("log_port", Some(port.to_string())));
+            }
+        }
         Family::Debian => {
             ours.push(("auto-install/enable", Some("true".to_owned())));
             ours.push(("priority", Some("critical".to_owned())));
-            ours.push(("netcfg/choose_interface", Some(target.mac.to_string())));
+            // The one that BOOTIF names.
+            ours.push(("interface", Some("auto".to_owned())));
             // Before the network preseed is there: what it says of the name comes too late.
             ours.push(("hostname", Some(target.hostname.unwrap_or("localhost").to_owned())));
             ours.push(("domain", Some(target.domain.unwrap_or_default().to_owned())));
@@ -197,6 +181,7 @@ mod tests {
     fn line(family: Family, major: u32, options: &[KernelOption]) -> String {
         kernel_line(&Target {
             family,
+            kickstart: family == Family::Redhat,
             major,
             codename: Some("trixie"),
             answer_url: "http://10.77.0.1/boot/answer/TOKEN",
@@ -204,6 +189,8 @@ mod tests {
             mac: MacAddr([0x52, 0x54, 0, 0x77, 0, 1]),
             hostname: Some("web1"),
             domain: Some("lab"),
+            locale: "en_US.UTF-8",
+            keyboard: "us",
             syslog: Some(("10.77.0.1", 514)),
             options,
         })
@@ -213,7 +200,7 @@ mod tests {
     fn each_family_has_its_own_words() {
         for (family, major, words) in [
             (
-                Family::RedHat,
+                Family::Redhat,
                 9,
                 &[
                     "inst.ks=http://10.77.0.1/boot/answer/TOKEN",
@@ -221,7 +208,7 @@ mod tests {
                     "inst.repo=",
                 ][..],
             ),
-            (Family::RedHat, 6, &["ks=http://", "kssendmac", "repo="]),
+            (Family::Redhat, 6, &["ks=http://", "kssendmac", "repo="]),
             (
                 Family::Debian,
                 13,
@@ -270,7 +257,7 @@ mod tests {
                 value: OptionValue::Texts(vec!["two words\nchain \"x\"".into()]),
             },
         ];
-        let line = line(Family::RedHat, 9, &options);
+        let line = line(Family::Redhat, 9, &options);
         assert!(!line.contains("ip=dhcp") && line.contains("ip=10.0.0.2::10.0.0.1"));
         assert!(
             line.ends_with("console=tty0 console=ttyS0,115200 quiet note=\"two wordschain x\""),

@@ -2,7 +2,9 @@
 //! the middle of one is given. Pure: no async, no database, no clock.
 
 mod compare;
+mod disks;
 mod guard;
+mod interfaces;
 mod kernel;
 mod limits;
 mod logline;
@@ -14,8 +16,10 @@ mod stage;
 mod usual;
 
 pub use compare::{Difference, Planned, compare};
+pub use disks::{DiskRule, DiskWish, InstallDisk, choose_disks};
 pub use guard::{BootChoice, Interruption, MOST_STARTS, boot};
-pub use kernel::{Family, KernelOption, OptionValue, Target, kernel_line};
+pub use interfaces::{Address, Bond, InstallInterface, Route, Vlan, resolve_interfaces};
+pub use kernel::{KernelOption, OptionValue, Target, kernel_line};
 pub use limits::{Limits, Patience, Stuck};
 pub use logline::{LogLine, LogMeaning, meaning};
 pub use open::{Hashes, OpenInstall, OpenInstalls, Secrets, TokenOf};

@@ -1,7 +1,15 @@
 //! What is kept of an answer file or a log line: all but its secrets.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
 /// What stands in place of a secret.
 pub const HIDDEN: &str = "***";
+
+/// Shorter runs hold no script.
+const LEAST_BASE64: usize = 32;
+
+/// How many times a script within a script is looked into.
+const BASE64_DEPTH: u8 = 3;
 
 /// Addresses whose next part is a token.
 const TOKEN_PATHS: [&str; 4] = ["/boot/answer/", "/boot/stage/", "/boot/enrol/", "muster.token="];
@@ -17,12 +25,48 @@ pub fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> Str
     let mut known: Vec<&str> = secrets.into_iter().filter(|secret| secret.len() >= 4).collect();
     // A secret that holds another one goes first.
     known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    for secret in known {
+    for secret in &known {
         if text.contains(secret) {
-            text = text.replace(secret, HIDDEN);
+            text = text.replace(*secret, HIDDEN);
         }
     }
+    let text = redact_base64(&text, &known, BASE64_DEPTH);
     text.split_inclusive('\n').map(redact_line).collect()
+}
+
+/// Scripts within answer files are written in base64 (RFC 4648 §4): what is hidden in the open is hidden there too.
+fn redact_base64(text: &str, known: &[&str], depth: u8) -> String {
+    let of = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(of) {
+        let (before, from) = rest.split_at(start);
+        out.push_str(before);
+        let (run, tail) = from.split_at(from.find(|c| !of(c)).unwrap_or(from.len()));
+        let inner = (depth > 0 && run.len() >= LEAST_BASE64)
+            .then(|| STANDARD.decode(run).ok())
+            .flatten()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        match inner {
+            Some(inner) => {
+                let mut hidden = inner.clone();
+                for secret in known {
+                    hidden = hidden.replace(secret, HIDDEN);
+                }
+                let hidden = redact_base64(&hidden, known, depth - 1);
+                let hidden: String = hidden.split_inclusive('\n').map(redact_line).collect();
+                if hidden == inner {
+                    out.push_str(run);
+                } else {
+                    out.push_str(&STANDARD.encode(hidden));
+                }
+            }
+            None => out.push_str(run),
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// One line without what looks like a secret.
@@ -130,6 +174,24 @@ mod tests {
         assert_eq!(
             line,
             "Command line: inst.ks=http://10.0.0.1/boot/answer/*** quiet muster.token=***"
+        );
+    }
+
+    #[test]
+    fn secrets_within_encoded_scripts_go_too() {
+        let first = STANDARD.encode("#!/bin/sh\nreport http://m/boot/stage/abcdefghijklmnop\n");
+        let script = format!("echo one-time-secret\necho {first} | base64 -d\nusermod -p '$6$salt$hashhashhash' ops\n");
+        let hidden = redact(&format!("echo {} | sh", STANDARD.encode(&script)), ["one-time-secret"]);
+        let inner = STANDARD.decode(hidden.split(' ').nth(1).unwrap()).unwrap();
+        let inner = String::from_utf8(inner).unwrap();
+        assert!(
+            inner.starts_with("echo ***\necho ") && inner.ends_with("usermod -p '***' ops\n"),
+            "{inner}"
+        );
+        let nested = STANDARD.decode(inner.split(' ').nth(2).unwrap()).unwrap();
+        assert_eq!(
+            String::from_utf8(nested).unwrap(),
+            "#!/bin/sh\nreport http://m/boot/stage/***\n"
         );
     }
 

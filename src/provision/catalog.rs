@@ -46,6 +46,25 @@ pub struct HostDesired {
     pub effective: Effective,
 }
 
+impl HostDesired {
+    /// A host with what these objects say of it.
+    ///
+    /// # Errors
+    /// [`Fault`] when its profile is not there, or stands on what is not.
+    pub fn with(host: Host, plan: HostPlan, objects: &Objects) -> Result<Self, Fault> {
+        let lineage = plan.profile.as_deref().map(|name| objects.lineage(name)).transpose()?;
+        Ok(Self {
+            distro: lineage.map(|lineage| lineage.distro.clone()),
+            profiles: lineage.map_or_else(Vec::new, |lineage| {
+                lineage.nearest_first().map(|profile| profile.name.clone()).collect()
+            }),
+            effective: objects.of_host(&plan, &label(&host))?,
+            host,
+            plan,
+        })
+    }
+}
+
 /// Who feels a change.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Affected {
@@ -128,16 +147,7 @@ impl Catalog {
         };
         let plan = self.store.plan(id).await?;
         let objects = self.objects().await?;
-        let lineage = plan.profile.as_deref().map(|name| objects.lineage(name)).transpose()?;
-        Ok(Some(HostDesired {
-            distro: lineage.map(|lineage| lineage.distro.clone()),
-            profiles: lineage.map_or_else(Vec::new, |lineage| {
-                lineage.nearest_first().map(|profile| profile.name.clone()).collect()
-            }),
-            effective: objects.of_host(&plan, &label(&host))?,
-            host,
-            plan,
-        }))
+        Ok(Some(HostDesired::with(host, plan, &objects)?))
     }
 
     /// The one host of this desired name, id or MAC.
@@ -454,7 +464,7 @@ fn addresses(values: &Map<String, Value>) -> Vec<(String, IpNet)> {
 }
 
 /// What people call a host: its desired name, else its id.
-fn label(host: &Host) -> String {
+pub(super) fn label(host: &Host) -> String {
     host.name.clone().unwrap_or_else(|| host.id.to_string())
 }
 

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use muster_facts::Facts;
 use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
@@ -53,6 +55,22 @@ pub struct FactsSaved {
 }
 
 impl Store {
+    /// What these hosts last said of themselves; hosts that never did are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn newest_facts(&self, hosts: &[HostId]) -> Result<HashMap<HostId, Facts>, StoreError> {
+        let rows = fact_set::Entity::find()
+            .filter(fact_set::Column::Host.is_in(hosts.iter().map(|host| host.0)))
+            .order_by_asc(fact_set::Column::At)
+            .all(self.reader())
+            .await?;
+        // A later one takes the place of an earlier one.
+        rows.into_iter()
+            .map(|row| FactSet::try_from(row).map(|set| (set.host, set.facts)))
+            .collect()
+    }
+
     /// The current facts of a host, by source.
     ///
     /// # Errors

@@ -17,9 +17,10 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use muster::{
     boot::{EventKind, Policy},
+    desired::Family,
     discovery::{BootFiles, Clock, Discovery, Setup},
     http::boot::{BootBounds, boot_router, install_router},
-    install::{FailedBy, Family, LogLine, Outcome, Planned, Stage},
+    install::{FailedBy, LogLine, Outcome, Planned, Stage},
     inventory::{HostId, State},
     provision::install::{AnswerFile, GivenPlans, InstallPlan, Installs, Start, StartRefused},
     store::{EventQuery, Install, Store},
@@ -222,7 +223,8 @@ fn plan(agent: bool) -> InstallPlan {
     InstallPlan {
         profile: "web".into(),
         distro: "rocky-9".into(),
-        family: Family::RedHat,
+        family: Family::Redhat,
+        kickstart: true,
         major: 9,
         codename: None,
         kernel: "/boot/tree/rocky-9/vmlinuz".into(),
@@ -230,6 +232,8 @@ fn plan(agent: bool) -> InstallPlan {
         tree: Some("/boot/tree/rocky-9".into()),
         hostname: Some("web1".into()),
         domain: None,
+        locale: "en_US.UTF-8".into(),
+        keyboard: "us".into(),
         kernel_options: Vec::new(),
         once: true,
         agent,

@@ -55,6 +55,21 @@ impl AptRoot {
         Ok(root)
     }
 
+    /// The code name in the release file that the lists were verified by.
+    pub(crate) fn codename(&self) -> anyhow::Result<String> {
+        let lists = self.folder.join("lists");
+        let release = fs::read_dir(&lists)?
+            .flatten()
+            .map(|entry| entry.path())
+            .find(|path| path.to_string_lossy().ends_with("Release"))
+            .with_context(|| format!("{} holds no release file", lists.display()))?;
+        fs::read_to_string(&release)?
+            .lines()
+            .find_map(|line| line.strip_prefix("Codename: "))
+            .map(|name| name.trim().to_owned())
+            .with_context(|| format!("{} names no code name", release.display()))
+    }
+
     /// The package that `meta` depends on and whose name starts with `prefix`.
     pub(crate) fn dependency(&self, meta: &str, prefix: &str) -> anyhow::Result<String> {
         let text = run_command(self.apt("apt-cache").args(["depends", "--important", meta]))?;

@@ -365,6 +365,7 @@ fn start_muster(folder: &Path, namespace: &Namespace, program: &Path) -> anyhow:
         boot: listen(8081),
         image_dir: folder.to_path_buf(),
         loader_dir: folder.to_path_buf(),
+        tree_dir: PathBuf::new(),
         after_facts: "wait",
         subnets: vec![SubnetSettings {
             mode: "pool",

@@ -16,12 +16,21 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// Builds the fuzz package and runs each of its targets for this many seconds, one after another.
+/// Builds the fuzz package and runs the targets `only`, or each there is, for this many seconds, one after another.
 ///
 /// # Errors
-/// When the build fails, or a target finds an input that fails; its path is printed above.
-pub(crate) fn run(seconds: u64) -> anyhow::Result<()> {
+/// When there is no such target, the build fails, or a target finds an input that fails; its path is printed above.
+pub(crate) fn run(seconds: u64, only: &[String]) -> anyhow::Result<()> {
     let folder = crate::repository().join("fuzz");
+    let mut chosen = targets(&folder)?;
+    for name in only {
+        ensure!(
+            chosen.contains(name),
+            "there is no fuzz target `{name}`; there are {}",
+            chosen.join(", ")
+        );
+    }
+    chosen.retain(|name| only.is_empty() || only.contains(name));
     let builds = env::var_os("MUSTER_FUZZ_TARGET_DIR").map_or_else(|| folder.join("target"), PathBuf::from);
     let status = Command::new("cargo")
         .args(["build", "--release", "--target", TARGET, "--target-dir"])
@@ -33,7 +42,7 @@ pub(crate) fn run(seconds: u64) -> anyhow::Result<()> {
         .context("start cargo")?;
     ensure!(status.success(), "the fuzz targets do not build");
     let mut failed = Vec::new();
-    for name in targets(&folder)? {
+    for name in chosen {
         let program = builds.join(TARGET).join("release").join(&name);
         if !run_target(&folder, &program, &name, seconds)? {
             failed.push(name);

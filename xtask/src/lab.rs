@@ -1,5 +1,7 @@
 //! `cargo xtask lab`: Muster and a few virtual machines with empty disks, in a network of their own.
 
+mod install;
+
 use std::{
     collections::BTreeMap,
     io::Read as _,
@@ -20,7 +22,7 @@ use muster_lab::{
     stop,
 };
 
-use crate::{agent, image, setup};
+use crate::{agent, image, mirror, setup};
 
 /// The lab's namespace: one lab at a time.
 const NAMESPACE: &str = "muster-lab";
@@ -51,6 +53,10 @@ pub(crate) struct Options {
     /// End when every machine has reported, with a table of what it was given and what it reported.
     #[arg(long)]
     once: bool,
+    /// Install Debian on machines, one after the other: by preseed on BIOS and on UEFI, and by a kickstart on BIOS, or
+    /// only those named, such as `uefi-preseed`. Ends when each runs from its own disk.
+    #[arg(long, num_args = 0.., value_name = "ROAD", conflicts_with_all = ["proxy", "second_dhcp", "count"])]
+    install: Option<Vec<String>>,
     /// Build the server with optimisation; takes minutes longer.
     #[arg(long)]
     release: bool,
@@ -74,6 +80,11 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     );
     stop::listen();
     setup::ensure_packages(setup::LAB)?;
+    if let Some(only) = &options.install {
+        let installer = mirror::prepare(repository)?;
+        let programs = build(repository, options.release)?;
+        return install::run(&programs, &installer, only, options.logs.as_ref());
+    }
     let programs = build(repository, options.release)?;
     let outcome = stay(&programs, options);
     match outcome {

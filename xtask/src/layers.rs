@@ -44,6 +44,11 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ("ipam", "inventory", "shares the error for an unknown word"),
     ("install", "inventory", "an installation names the host it installs"),
     (
+        "install",
+        "desired",
+        "the disks and interfaces of an installation are chosen by what is wanted",
+    ),
+    (
         "boot",
         "install",
         "what a machine boots follows from how far its installation is",

@@ -38,8 +38,10 @@ struct Arguments {
 /// One command; each is a file beside this one.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run every fuzz target for some time.
+    /// Run the fuzz targets for some time each.
     Fuzz {
+        /// Which; all there are when none is named.
+        targets: Vec<String>,
         /// Seconds per target.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
@@ -74,7 +76,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Fuzz { seconds } => fuzz::run(seconds),
+        Command::Fuzz { targets, seconds } => fuzz::run(seconds, &targets),
         Command::Agent => agent::build(&repository()).map(drop),
         Command::Assets => assets::run(&repository()),
         Command::Image(options) => image::run(&repository(), &options),

@@ -33,13 +33,15 @@ use self::{index::Pool, key::Key};
 
 /// The release that is installed.
 pub(crate) const RELEASE: &str = "trixie";
+/// The name by which it is offered as well, while it is the newest.
+const STANDING: &str = "stable";
 /// Its version, for the mirror's index.
 const VERSION: &str = "13";
 /// The package that holds the installer for booting by network, and the folder in it.
 const NETBOOT: &str = "debian-installer-13-netboot-amd64";
 const NETBOOT_FOLDER: &str = "usr/lib/debian-installer/images/13/amd64/text/debian-installer/amd64";
 /// Counted up when the same lists shall give another mirror.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 3;
 
 /// What the build runs.
 const NEED: &[Package] = &[
@@ -150,9 +152,7 @@ impl Recipe {
     }
 
     fn build(&self, work: &Path, out: &Path) -> anyhow::Result<serde_json::Value> {
-        let main = AptRoot::open(work, RELEASE)?;
-        let parts = AptRoot::open_component(work, RELEASE, INSTALLER)
-            .context("this machine's package source does not give the list of the installer's parts")?;
+        let (main, parts) = lists(work)?;
         let (netboot, version) = main.unpack(NETBOOT)?;
         let netboot = netboot.join(NETBOOT_FOLDER);
         let kernel = initrd::kernel_release(&netboot.join("linux"))?;
@@ -167,7 +167,7 @@ impl Recipe {
         let counts = (debs.len(), udebs.len());
         index::write(&mirror, VERSION, RELEASE, &debs, &udebs, &self.demoted)?;
         key.sign(&mirror.join("dists").join(RELEASE))?;
-        initrd::write(&netboot, &out.join("boot"), &key, &parts)?;
+        initrd::write(&netboot, &mirror.join("boot"), &key, &parts)?;
         let bytes = index::bytes_below(&mirror)?;
         println!(
             "mirror: {} packages and {} parts of the installer, {} MB",
@@ -252,6 +252,24 @@ impl Recipe {
         }
         Ok(pool)
     }
+}
+
+/// The lists of a release's packages and of its installer's parts, of one point release and vouched for by its signature.
+/// A package source in the middle of a point release can have lists that do not fit the release by its code name any
+/// more, and still those of the one before by its standing.
+fn lists(work: &Path) -> anyhow::Result<(AptRoot, AptRoot)> {
+    let both = |suite: &str| -> anyhow::Result<(AptRoot, AptRoot)> {
+        let parts = AptRoot::open_component(work, suite, INSTALLER)?;
+        let is = parts.codename()?;
+        ensure!(is == RELEASE, "{suite} is {is} there, not {RELEASE}");
+        Ok((AptRoot::open(work, suite)?, parts))
+    };
+    both(RELEASE).or_else(|by_name| {
+        println!("{RELEASE} cannot be read, {STANDING} is tried: {by_name:#}");
+        both(STANDING).with_context(|| {
+            format!("this machine's package source does not give the lists of {RELEASE} and of its installer's parts")
+        })
+    })
 }
 
 /// The words of a list, line by line, without comments.

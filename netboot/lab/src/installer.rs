@@ -46,9 +46,9 @@ impl Installer {
         self.folder.join("debian")
     }
 
-    /// The folder of the kernel and the initramfs.
+    /// The folder of the kernel and the initramfs, below the mirror.
     pub fn boot(&self) -> PathBuf {
-        self.folder.join("boot")
+        self.mirror().join("boot")
     }
 
     /// The kernel.

@@ -16,6 +16,7 @@ pub mod error;
 pub mod forward;
 pub mod hardware;
 pub mod http;
+pub mod install;
 pub mod installer;
 pub mod ledger;
 pub mod machine;

@@ -41,6 +41,8 @@ pub struct Settings {
     pub image_dir: PathBuf,
     /// Folder of the boot loaders.
     pub loader_dir: PathBuf,
+    /// Folder of the installation trees.
+    pub tree_dir: PathBuf,
     /// What a reported machine is told: `wait`, `reboot` or `poweroff`.
     pub after_facts: &'static str,
     /// The subnets.
@@ -56,12 +58,13 @@ impl Settings {
         let text = |value: &Path| serde_json::Value::from(value.display().to_string()).to_string();
         let mut out = format!(
             "[server]\ndata_dir = {}\n\n[http]\nlisten = \"{}\"\n\n[boot]\nlisten = \"{}\"\nimage_dir = {}\n\
-             loader_dir = {}\nafter_facts = \"{}\"\nkernel_options = \"{KERNEL_OPTIONS}\"\n\n[log]\nfilter = \"info\"\n",
+             loader_dir = {}\ntree_dir = {}\nafter_facts = \"{}\"\nkernel_options = \"{KERNEL_OPTIONS}\"\n\n[log]\nfilter = \"info\"\n",
             text(data_dir),
             self.page,
             self.boot,
             text(&self.image_dir),
             text(&self.loader_dir),
+            text(&self.tree_dir),
             self.after_facts,
         );
         for subnet in &self.subnets {
@@ -144,6 +147,7 @@ mod tests {
             boot: "10.77.0.1:8081".parse().unwrap(),
             image_dir: "/image".into(),
             loader_dir: "/with \"quotes\"".into(),
+            tree_dir: "/trees".into(),
             after_facts: "wait",
             subnets: vec![SubnetSettings {
                 mode: "pool",

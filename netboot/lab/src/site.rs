@@ -171,11 +171,12 @@ impl Site {
             boot: (Ipv4Addr::UNSPECIFIED, BOOT_PORT).into(),
             image_dir: programs.image.clone(),
             loader_dir: programs.loaders.clone(),
+            tree_dir: self.trees(),
             after_facts: "wait",
             subnets: vec![self.subnet(mode)],
             more: more.to_owned(),
         };
-        let folder = self.scratch.path().join("server");
+        let folder = self.server_folder();
         Server::start(
             &programs.server,
             &self.server,
@@ -184,6 +185,20 @@ impl Site {
             &folder,
             &self.logs.join("server.log"),
         )
+    }
+
+    /// The folder in which the server finds installation trees.
+    pub fn trees(&self) -> PathBuf {
+        self.scratch.path().join("trees")
+    }
+
+    /// The settings file of the server, once it was started.
+    pub fn config(&self) -> PathBuf {
+        self.server_folder().join("muster.toml")
+    }
+
+    fn server_folder(&self) -> PathBuf {
+        self.scratch.path().join("server")
     }
 
     /// Starts another DHCP server, on a machine of its own on the machines' network: its address is .2, and it gives

@@ -78,6 +78,7 @@ impl Story {
             | EventKind::AnswerServed
             | EventKind::AnswerRefused
             | EventKind::InstallStage
+            | EventKind::InstallHeld
             | EventKind::InstallStuck
             | EventKind::InstallEnded
             | EventKind::AgentEnrolled

@@ -133,6 +133,7 @@ fn actor(event: &Event) -> &'static str {
         | EventKind::AnswerServed
         | EventKind::AnswerRefused
         | EventKind::InstallStage
+        | EventKind::InstallHeld
         | EventKind::InstallStuck
         | EventKind::InstallEnded
         | EventKind::AgentEnrolled

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use super::{AnswerContext, Installs};
+use super::{AgentOffer, AnswerContext, Installs, script::host_of};
 use crate::{
     auth::Secret,
     boot::{EventKind, Level},
-    install::{Evidence, FailedBy, Outcome, Packages, Secrets, Stage, TokenOf, redact},
+    install::{Evidence, FailedBy, InstallId, Outcome, Packages, Secrets, Stage, TokenOf, redact},
     inventory::HostId,
     store::{Install, StoreError},
 };
@@ -144,15 +144,7 @@ impl Installs {
         asked_host: &str,
     ) -> Result<String, AnswerRefused> {
         let host = install.host;
-        let base = self.base(asked_host);
-        let context = AnswerContext {
-            id: install.id,
-            answer_url: format!("{base}/boot/answer/{}", secrets.answer),
-            stage_url: format!("{base}/boot/stage/{}", secrets.stage),
-            enrol_url: format!("{base}/boot/enrol"),
-            token: secrets.enrol.clone(),
-            base_url: base,
-        };
+        let context = self.answer_context(install.id, secrets, self.base(asked_host));
         let file = match self.inner.plans.answer(host, &context).await {
             Ok(file) => file,
             Err(fault) => {
@@ -176,6 +168,25 @@ impl Installs {
             &[("client", client.to_string())],
         );
         Ok(file.text)
+    }
+
+    /// What the answer file of a start of the installer is rendered with.
+    pub(super) fn answer_context(&self, id: InstallId, secrets: &Secrets, base: String) -> AnswerContext {
+        AnswerContext {
+            id,
+            answer_url: format!("{base}/boot/answer/{}", secrets.answer),
+            stage_url: format!("{base}/boot/stage/{}", secrets.stage),
+            enrol_url: format!("{base}/boot/enrol"),
+            token: secrets.enrol.clone(),
+            agents: self.agents(&base),
+            syslog: self.inner.syslog.map(|port| (host_of(&base).to_owned(), port)),
+            base_url: base,
+        }
+    }
+
+    /// The agent's programs, by addresses below `base`.
+    fn agents(&self, _base: &str) -> Vec<AgentOffer> {
+        Vec::new()
     }
 
     /// The machine that `token` was made for says where it is.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use answer::{AnswerRefused, Enrolled};
-pub use plan::{AnswerContext, AnswerFile, GivenPlans, InstallPlan, Later, PlanFault, Plans};
+pub use plan::{AgentOffer, AnswerContext, AnswerFile, GivenPlans, InstallPlan, Later, PlanFault, Plans};
 pub use start::{CancelRefused, Start, StartRefused};
 
 use crate::{

@@ -2,10 +2,16 @@
 
 use std::{collections::HashMap, fmt, future::Future, pin::Pin, sync::Mutex};
 
+use uuid::Uuid;
+
 use crate::{
-    install::{Family, InstallId, KernelOption, Planned},
+    desired::Family,
+    install::{InstallId, KernelOption, Planned},
     inventory::HostId,
 };
+
+/// Stands where the one-time token of an installation will be.
+const PREVIEW_TOKEN: &str = "one-time-token";
 
 /// How one host is to be installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +22,8 @@ pub struct InstallPlan {
     pub distro: String,
     /// Which installer.
     pub family: Family,
+    /// The answer file is a kickstart, whichever installer reads it.
+    pub kickstart: bool,
     /// First number of the version; 0 when it is not known.
     pub major: u32,
     /// Code name of the release.
@@ -30,6 +38,10 @@ pub struct InstallPlan {
     pub hostname: Option<String>,
     /// The host's domain.
     pub domain: Option<String>,
+    /// The locale, such as `en_US.UTF-8`.
+    pub locale: String,
+    /// The keyboard layout.
+    pub keyboard: String,
     /// Options for the installer's kernel.
     pub kernel_options: Vec<KernelOption>,
     /// False: anew at every boot before the installer has ended.
@@ -38,6 +50,17 @@ pub struct InstallPlan {
     pub agent: bool,
     /// What is compared in the end.
     pub planned: Planned,
+}
+
+/// The agent's program for one architecture, as an installed system fetches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentOffer {
+    /// As `uname -m` says.
+    pub architecture: &'static str,
+    /// Where.
+    pub url: String,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
 }
 
 /// What an answer file is rendered with beside the host's own values. Its addresses and token are secrets.
@@ -55,6 +78,27 @@ pub struct AnswerContext {
     pub enrol_url: String,
     /// By which the agent is enrolled, once.
     pub token: String,
+    /// The agent's programs that this server gives.
+    pub agents: Vec<AgentOffer>,
+    /// Where the installer's log is sent, when it is listened to: address and port.
+    pub syslog: Option<(String, u16)>,
+}
+
+impl AnswerContext {
+    /// For showing a file: its tokens are none.
+    #[must_use]
+    pub fn of_preview(base_url: &str) -> Self {
+        Self {
+            id: InstallId(Uuid::nil()),
+            base_url: base_url.to_owned(),
+            answer_url: format!("{base_url}/boot/answer/{PREVIEW_TOKEN}"),
+            stage_url: format!("{base_url}/boot/stage/{PREVIEW_TOKEN}"),
+            enrol_url: format!("{base_url}/boot/enrol"),
+            token: PREVIEW_TOKEN.to_owned(),
+            agents: Vec::new(),
+            syslog: None,
+        }
+    }
 }
 
 impl fmt::Debug for AnswerContext {

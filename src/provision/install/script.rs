@@ -2,9 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use super::Installs;
+use super::{Installs, plan::PlanFault};
 use crate::{
     auth::Secret,
+    boot::{EventKind, Level},
     discovery::{InstallHold, InstallScripts, InstallerAsked, InstallerScript},
     install::{BootChoice, Evidence, FailedBy, Outcome, Secrets, Stage, Target, kernel_line},
     render::{BootScript, render_boot_script},
@@ -60,14 +61,14 @@ impl Installs {
                     advice: "give it a profile, or cancel the installation".to_owned(),
                 });
             }
-            Err(fault) => {
-                return Err(InstallHold {
-                    why: fault.to_string(),
-                    advice: "see the page of this installation in Muster".to_owned(),
-                });
-            }
+            Err(fault) => return Err(self.held(&install, &fault).await),
         };
         let secrets = Secrets::of(Secret::random().reveal());
+        // A file that cannot be made never reaches a machine: it waits, and says why.
+        let context = self.answer_context(install.id, &secrets, asked.base.clone());
+        if let Err(fault) = self.inner.plans.answer(asked.host, &context).await {
+            return Err(self.held(&install, &fault).await);
+        }
         install.hashes = Some(secrets.hashes());
         install.client = asked.client;
         let now = self.now();
@@ -77,7 +78,7 @@ impl Installs {
         let line = self.line(
             install.id,
             "boot",
-            crate::boot::Level::Info,
+            Level::Info,
             &format!("start {} of the installer of {}", install.progress.starts, plan.distro),
         );
         self.keep(&install, vec![line]).await.map_err(not_kept)?;
@@ -93,6 +94,7 @@ impl Installs {
         let tree = plan.tree.as_deref().map(at);
         let kernel_line = kernel_line(&Target {
             family: plan.family,
+            kickstart: plan.kickstart,
             major: plan.major,
             codename: plan.codename.as_deref(),
             answer_url: &answer_url,
@@ -100,6 +102,8 @@ impl Installs {
             mac: asked.mac,
             hostname: plan.hostname.as_deref(),
             domain: plan.domain.as_deref(),
+            locale: &plan.locale,
+            keyboard: &plan.keyboard,
             syslog: self.inner.syslog.map(|port| (host_of(&asked.base), port)),
             options: &plan.kernel_options,
         });
@@ -118,6 +122,33 @@ impl Installs {
                 advice: "look at the log of the server".to_owned(),
             }
         })
+    }
+
+    /// The installer cannot be given now: that is told on the machine's screen, in its transcript and in the
+    /// installation's log. The machine asks again, and goes on when it is mended.
+    async fn held(&self, install: &Install, fault: &PlanFault) -> InstallHold {
+        let why = fault.to_string();
+        let line = self.line(
+            install.id,
+            "server",
+            Level::Fail,
+            &format!("the installer is held back: {why}"),
+        );
+        if let Err(error) = self.discovery().writer().commit(vec![line]).await {
+            return not_kept(error);
+        }
+        self.tell(
+            install.host,
+            EventKind::InstallHeld,
+            Level::Fail,
+            &[("why", why.clone())],
+        );
+        InstallHold {
+            // A screen has no room for a listing.
+            why: why.lines().next().unwrap_or_default().to_owned(),
+            advice: "mend it; this machine goes on by itself. The page of the installation has the whole reason"
+                .to_owned(),
+        }
     }
 
     /// The installer has ended: the machine goes on from its own disk.
@@ -141,7 +172,7 @@ impl Installs {
 }
 
 /// The host of `http://host:port`.
-fn host_of(base: &str) -> &str {
+pub(super) fn host_of(base: &str) -> &str {
     let authority = base.split_once("://").map_or(base, |(_, rest)| rest);
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,

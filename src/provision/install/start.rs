@@ -1,6 +1,6 @@
 //! An installation is started, cancelled or tried again by a person.
 
-use super::{Installs, plan::PlanFault};
+use super::{AnswerContext, Installs, plan::PlanFault};
 use crate::{
     boot::{EventKind, Level},
     discovery::MoveRefused,
@@ -33,7 +33,7 @@ pub enum StartRefused {
     #[error("the host is in service: type its name, `{0}`, to have it installed anew and lose what is on its disks")]
     TypeName(String),
     /// The plan cannot be read.
-    #[error("what is planned for the host cannot be read: {0}")]
+    #[error("it cannot be installed as planned: {0}")]
     Plan(#[from] PlanFault),
     /// Its life has no installation now.
     #[error(transparent)]
@@ -60,6 +60,9 @@ impl Installs {
     pub async fn start(&self, asked: Start) -> Result<Install, StartRefused> {
         let host = self.discovery().host(asked.host).ok_or(StartRefused::Unknown)?;
         let plan = self.inner.plans.plan(host.id).await?.ok_or(StartRefused::NoPlan)?;
+        // A broken template is told here, before anything happens to the machine.
+        let preview = AnswerContext::of_preview(&self.base(""));
+        self.inner.plans.answer(host.id, &preview).await?;
         if host.state == State::Active {
             let name = host.name.clone().unwrap_or_else(|| host.id.to_string());
             if asked.typed.as_deref().map(str::trim) != Some(name.as_str()) {

@@ -134,6 +134,11 @@ impl Context {
         here.keys().map(String::as_str).collect()
     }
 
+    /// What is for nobody's eyes.
+    pub(super) fn into_secrets(self) -> Vec<String> {
+        self.secrets
+    }
+
     /// `text` without any secret of this render.
     pub(super) fn without_secrets(&self, text: &str) -> String {
         let mut text = text.to_owned();

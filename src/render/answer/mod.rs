@@ -28,7 +28,7 @@ pub use check::{Finding, Grade, Ksvalidator, check, check_with, ksvalidator_vers
 pub use explain::LineOrigin;
 pub use fault::AnswerFault;
 pub use library::{Library, LibraryFault, Skipped};
-pub use platform::{AnswerKind, Family, Platform};
+pub use platform::{AnswerKind, Platform};
 pub use search::SearchNames;
 
 use context::Context;
@@ -59,6 +59,8 @@ pub struct Answer {
     pub lines: Vec<LineOrigin>,
     /// The values that the templates asked for, by name.
     pub used: Vec<UsedValue>,
+    /// Values that are for nobody's eyes, such as password hashes and the install's token; some stand in `text`.
+    pub secrets: Vec<String>,
 }
 
 /// A value that a template asked for.
@@ -97,6 +99,7 @@ pub fn render_answer(library: &Library, template: &str, input: &AnswerInput) -> 
     Ok(Answer {
         lines: explain::line_origins(&text, cut, &spans, &shelf),
         used: context.used(),
+        secrets: context.into_secrets(),
         platform: Platform::of(&input.context, input.search.family),
         kind,
         text,

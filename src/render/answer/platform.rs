@@ -1,65 +1,8 @@
 //! What is installed, and which installer reads the answer.
 
-use std::{fmt, str::FromStr};
-
 use serde_json::{Map, Value};
 
-/// Distributions that share an installer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Family {
-    /// RHEL and its kin, Fedora, openEuler, Anolis: Anaconda reads a kickstart.
-    RedHat,
-    /// Debian: its installer reads a preseed file.
-    Debian,
-    /// Ubuntu since 20.04: subiquity reads cloud-init's user-data.
-    Ubuntu,
-    /// SLES and openSUSE: AutoYaST.
-    Suse,
-}
-
-impl Family {
-    /// Every family.
-    pub const ALL: [Self; 4] = [Self::RedHat, Self::Debian, Self::Ubuntu, Self::Suse];
-
-    /// The word for it in values, and the name of its folder of templates.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::RedHat => "redhat",
-            Self::Debian => "debian",
-            Self::Ubuntu => "ubuntu",
-            Self::Suse => "suse",
-        }
-    }
-
-    /// The template that is used when none is named.
-    #[must_use]
-    pub fn default_template(self) -> &'static str {
-        match self {
-            Self::RedHat => "redhat/default.ks",
-            Self::Debian => "debian/default.preseed",
-            Self::Ubuntu => "ubuntu/user-data",
-            Self::Suse => "suse/default.xml",
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-impl FromStr for Family {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|family| family.word() == text)
-            .ok_or_else(|| format!("`{text}` is no family: redhat, debian, ubuntu or suse"))
-    }
-}
+use crate::desired::Family;
 
 /// Which installer reads an answer, by the name of its template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{AnswerInput, Family, SearchNames};
+use super::{AnswerInput, SearchNames};
+use crate::desired::Family;
 
 /// A made-up machine and the template that is rendered for it.
 #[derive(Debug, Clone)]
@@ -19,20 +20,20 @@ pub struct Sample {
 
 /// Distributions: id, version, codename, family.
 const DISTROS: &[(&str, &str, &str, Family)] = &[
-    ("rhel", "7.9", "", Family::RedHat),
-    ("rhel", "8.10", "", Family::RedHat),
-    ("rhel", "9.6", "", Family::RedHat),
-    ("rhel", "10.0", "", Family::RedHat),
-    ("rocky", "9.6", "", Family::RedHat),
-    ("alma", "8.10", "", Family::RedHat),
-    ("centos-stream", "10", "", Family::RedHat),
-    ("openeuler", "22.03", "", Family::RedHat),
-    ("openeuler", "24.03", "", Family::RedHat),
-    ("anolis", "8.9", "", Family::RedHat),
-    ("anolis", "23.1", "", Family::RedHat),
-    ("fedora", "40", "", Family::RedHat),
-    ("fedora", "42", "", Family::RedHat),
-    ("fedora", "44", "", Family::RedHat),
+    ("rhel", "7.9", "", Family::Redhat),
+    ("rhel", "8.10", "", Family::Redhat),
+    ("rhel", "9.6", "", Family::Redhat),
+    ("rhel", "10.0", "", Family::Redhat),
+    ("rocky", "9.6", "", Family::Redhat),
+    ("alma", "8.10", "", Family::Redhat),
+    ("centos-stream", "10", "", Family::Redhat),
+    ("openeuler", "22.03", "", Family::Redhat),
+    ("openeuler", "24.03", "", Family::Redhat),
+    ("anolis", "8.9", "", Family::Redhat),
+    ("anolis", "23.1", "", Family::Redhat),
+    ("fedora", "40", "", Family::Redhat),
+    ("fedora", "42", "", Family::Redhat),
+    ("fedora", "44", "", Family::Redhat),
     ("debian", "11", "bullseye", Family::Debian),
     ("debian", "12", "bookworm", Family::Debian),
     ("debian", "13", "trixie", Family::Debian),
@@ -81,7 +82,7 @@ pub fn samples() -> Vec<Sample> {
                 for (network, interfaces) in networks() {
                     all.push(Sample {
                         name: format!("{id}-{version} {scheme} {boot_mode} {network}"),
-                        template: family.default_template(),
+                        template: family.template(),
                         input: input(id, version, codename, *family, scheme, boot_mode, &interfaces),
                     });
                 }
@@ -91,7 +92,7 @@ pub fn samples() -> Vec<Sample> {
         let more: &[&'static str] = match family {
             Family::Debian => &["debian/kickseed.ks"],
             Family::Ubuntu => &["ubuntu/meta-data"],
-            Family::RedHat | Family::Suse => &[],
+            Family::Redhat | Family::Suse => &[],
         };
         for template in more {
             all.push(Sample {
@@ -140,7 +141,7 @@ fn input(
     let context = json!({
         "host": {"id": "5f0a", "name": "web1", "mac": "52:54:00:77:00:01", "serial": "S1"},
         "profile": {"name": "web", "path": ["web", "base"]},
-        "distro": {"name": format!("{id}-{version}"), "family": family.word(), "id": id, "version": version,
+        "distro": {"name": format!("{id}-{version}"), "family": family.as_str(), "id": id, "version": version,
                    "major": major, "arch": "x86_64", "codename": codename,
                    "tree_url": format!("http://192.0.2.2/tree/{id}")},
         "server": {"base_url": "http://192.0.2.2:8080"},

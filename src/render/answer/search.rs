@@ -1,6 +1,6 @@
 //! Where a snippet is looked for.
 
-use super::Family;
+use crate::desired::Family;
 
 /// The names by which snippets are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl SearchNames {
         if !self.distro.is_empty() {
             places.push(format!("snippets/per_distro/{name}/{}", self.distro));
         }
-        places.push(format!("snippets/{}/{name}", self.family));
+        places.push(format!("snippets/{}/{name}", self.family.as_str()));
         places.push(format!("snippets/{name}"));
         places
     }
@@ -57,7 +57,7 @@ mod tests {
             host: Some("web1".into()),
             profiles: vec!["web".into(), "base".into()],
             distro: "rocky9".into(),
-            family: Family::RedHat,
+            family: Family::Redhat,
         };
         assert_eq!(
             names.places("network"),

@@ -6,9 +6,10 @@ use std::{
 };
 
 use super::{
-    super::{Answer, Family, Platform},
+    super::{Answer, Platform},
     Finding, program,
 };
+use crate::desired::Family;
 
 /// pykickstart's validator.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ impl Ksvalidator {
 /// The name that pykickstart has for the syntax of a platform: `RHEL9`, `F41`.
 #[must_use]
 pub fn version_name(platform: &Platform) -> Option<String> {
-    if platform.family != Family::RedHat || platform.major == 0 {
+    if platform.family != Family::Redhat || platform.major == 0 {
         return None;
     }
     match platform.id.as_str() {
@@ -52,7 +53,7 @@ pub fn version_name(platform: &Platform) -> Option<String> {
 
 pub(super) fn check(answer: &Answer, ksvalidator: Option<&Ksvalidator>) -> Vec<Finding> {
     // Debian's reading of a kickstart has no `%end`, and neither of these rules.
-    if answer.platform.family != Family::RedHat {
+    if answer.platform.family != Family::Redhat {
         return Vec::new();
     }
     let mut findings = sections(&answer.text);

@@ -1,0 +1,101 @@
+//! Seen before it is booted: the answer file a host would get now, without secrets, and where each line comes from.
+
+use std::sync::Arc;
+
+use super::{Answers, AnswersFault, render};
+use crate::{
+    install::redact,
+    inventory::HostId,
+    provision::install::AnswerContext,
+    render::answer::{Answer, AnswerKind, Finding, Ksvalidator, UsedValue, check_with},
+};
+
+/// The answer file a host would get now.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The template, such as `redhat/default.ks`.
+    pub template: String,
+    /// Which installer reads it.
+    pub kind: AnswerKind,
+    /// The file, line by line, with its secrets replaced.
+    pub lines: Vec<PreviewLine>,
+    /// The values that its templates asked for, with the layer of each.
+    pub values: Vec<UsedValue>,
+    /// What an installer would refuse; empty when nobody asked for a check.
+    pub findings: Vec<Finding>,
+}
+
+/// A line of an answer file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewLine {
+    /// The line, without its end.
+    pub text: String,
+    /// The template or snippet that wrote it, with `site/` or `built-in/` before its name.
+    pub template: Arc<str>,
+    /// The line there, from 1.
+    pub line: usize,
+}
+
+impl Preview {
+    fn of(template: &str, answer: Answer, findings: Vec<Finding>) -> Self {
+        let hidden = redact(&answer.text, answer.secrets.iter().map(String::as_str));
+        let origins = answer.lines.into_iter();
+        // A secret is one word of one line, so lines stay where they are.
+        let lines = hidden
+            .lines()
+            .zip(origins)
+            .map(|(text, origin)| PreviewLine {
+                text: text.to_owned(),
+                template: origin.template,
+                line: origin.line,
+            })
+            .collect();
+        Self {
+            template: template.to_owned(),
+            kind: answer.kind,
+            lines,
+            values: answer.used,
+            findings: findings
+                .into_iter()
+                .map(|finding| Finding {
+                    message: redact(&finding.message, answer.secrets.iter().map(String::as_str)),
+                    ..finding
+                })
+                .collect(),
+        }
+    }
+
+    /// The file as one text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.lines.iter().map(|line| format!("{}\n", line.text)).collect()
+    }
+}
+
+impl Answers {
+    /// The answer file a host would get now, from a server at `base_url` (`http://address:port`). With `check` it is read
+    /// by the checkers too, which takes some tenths of a second.
+    ///
+    /// # Errors
+    /// When there is no such host, it has no profile, what is wanted does not fit it, or its template has a mistake.
+    pub async fn preview(&self, host: HostId, base_url: &str, check: bool) -> Result<Preview, AnswersFault> {
+        let (desired, facts) = self.host(host).await?;
+        let library = Arc::clone(&self.library);
+        let context = AnswerContext::of_preview(base_url);
+        let work = move || {
+            let answer = render(&library, &desired, facts.as_ref(), &context)?;
+            let findings = if check {
+                check_with(&answer, Ksvalidator::find().as_ref())
+            } else {
+                Vec::new()
+            };
+            let template = desired.effective.values.get("template").and_then(|name| name.as_str());
+            Ok(Preview::of(template.unwrap_or_default(), answer, findings))
+        };
+        // Checkers are programs that are waited for.
+        match tokio::task::spawn_blocking(work).await {
+            Ok(preview) => preview,
+            Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
+        }
+    }
+}
