@@ -88,7 +88,9 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     parts.start_dhcp(settings, &discovery)?;
     parts.start_tftp(settings, &discovery)?;
     let bounds = plain::http_bounds(settings, open_files);
-    let page = parts.start_http(settings, &discovery, &installs, auth, &bounds).await?;
+    let page = parts
+        .start_http(settings, &discovery, &installs, answers, auth, &bounds)
+        .await?;
     parts.spawn("housekeeping", {
         let kept = run_housekeeping(store.clone(), parts.stop.clone());
         async move {
@@ -228,6 +230,7 @@ impl Parts {
         settings: &Settings,
         discovery: &Discovery,
         installs: &Installs,
+        answers: Answers,
         auth: Auth,
         bounds: &HttpBounds,
     ) -> Result<SocketAddr, AppError> {
@@ -241,6 +244,7 @@ impl Parts {
             discovery: discovery.clone(),
             auth,
             installs: Some(installs.clone()),
+            answers: Some(answers),
             https: settings.http.https.value,
             proxies: settings.http.proxies.value.clone(),
         }));

@@ -11,6 +11,7 @@ mod auth;
 mod boot_http;
 mod broken_setups;
 mod cli;
+mod desired_http;
 mod dhcp;
 mod http_bounds;
 mod installs;

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    desired::{self, Fault, Objects, Values},
-    http::Problem,
+    desired::{self, Draft, Fault, Objects, Values},
+    http::{PageState, Problem},
     provision,
 };
 
@@ -45,6 +45,47 @@ pub(super) struct Affected {
     profiles: Vec<String>,
     /// Hosts whose values in force would differ.
     hosts: Vec<AffectedHost>,
+    /// Hosts whose answer files would differ, of the first 500 of `hosts`.
+    files: Vec<FileChange>,
+    /// Hosts whose answer files were not looked at, for their number.
+    files_not_looked_at: usize,
+}
+
+/// A host whose answer file would change.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FileChange {
+    id: Uuid,
+    label: String,
+    /// In the unified format, without secrets.
+    difference: Option<String>,
+    /// Why there would be no file any more.
+    fault: Option<String>,
+}
+
+/// Who would feel it if what is drafted were in force, and how their answer files would differ.
+pub(super) async fn preview(state: &PageState, headers: &HeaderMap, draft: &Draft) -> Result<Affected, Problem> {
+    let mut affected = Affected::from(state.catalog().preview(draft).await?);
+    if let Ok(answers) = state.answers() {
+        let after = state
+            .catalog()
+            .objects()
+            .await?
+            .with(draft)
+            .map_err(|fault| refused(&fault))?;
+        let changes = answers.changes(&after, &state.preview_base(headers)).await?;
+        affected.files_not_looked_at = changes.not_looked_at;
+        affected.files = changes
+            .hosts
+            .into_iter()
+            .map(|change| FileChange {
+                id: change.host.0,
+                label: change.label,
+                fault: change.difference.as_ref().err().cloned(),
+                difference: change.difference.ok(),
+            })
+            .collect();
+    }
+    Ok(affected)
 }
 
 /// One host that would feel a change.
@@ -65,6 +106,8 @@ impl From<provision::Affected> for Affected {
                 .into_iter()
                 .map(|(id, label)| AffectedHost { id: id.0, label })
                 .collect(),
+            files: Vec::new(),
+            files_not_looked_at: 0,
         }
     }
 }

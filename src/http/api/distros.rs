@@ -1,13 +1,13 @@
 use axum::{
     Extension, Json,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::desired::{Affected, Effective, NewName, refused, standing_on, unknown, used, values};
+use super::desired::{Affected, Effective, NewName, preview, refused, standing_on, unknown, used, values};
 use crate::{
     desired::{self, Draft, Fault, Objects, Parent},
     http::{PageState, Problem, guard::Known},
@@ -157,12 +157,12 @@ pub(super) async fn put_distro(
     request_body = DistroWanted, responses((status = 200, body = Affected), (status = "default", body = Problem)))]
 pub(super) async fn preview_distro(
     State(state): State<PageState>,
+    headers: HeaderMap,
     Path(name): Path<String>,
     Json(wanted): Json<DistroWanted>,
 ) -> Result<Json<Affected>, Problem> {
-    let catalog = state.catalog();
-    let draft = Draft::Distro(wanted.named(name, &*catalog.objects().await?)?);
-    Ok(Json(catalog.preview(&draft).await?.into()))
+    let draft = Draft::Distro(wanted.named(name, &*state.catalog().objects().await?)?);
+    Ok(Json(preview(&state, &headers, &draft).await?))
 }
 
 /// Removes a distro that no profile stands on.

@@ -1,6 +1,7 @@
 //! The REST API, `/api/v1`: what the pages show, for programs. Described by OpenAPI at [`DOCUMENT`].
 
 mod account;
+mod answers;
 mod desired;
 mod distros;
 mod hosts;
@@ -86,6 +87,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .api(read_hosts, handlers!(plans::defaults))
         .api(edit, handlers!(plans::put_defaults))
         .api(edit, handlers!(plans::preview_defaults))
+        .api(read_hosts, handlers!(answers::answer))
         .api(read_hosts, handlers!(plans::plan))
         .api(edit, handlers!(plans::put_plan, plans::remove_plan));
     routes

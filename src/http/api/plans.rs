@@ -1,14 +1,14 @@
 use axum::{
     Extension, Json,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::desired::{Affected, Effective, values};
+use super::desired::{Affected, Effective, preview, values};
 use crate::{
     desired::{Draft, HostPlan},
     discovery::FeedItem,
@@ -91,11 +91,12 @@ pub(super) async fn put_defaults(
     responses((status = 200, body = Affected), (status = "default", body = Problem)))]
 pub(super) async fn preview_defaults(
     State(state): State<PageState>,
+    headers: HeaderMap,
     Json(wanted): Json<DefaultsWanted>,
 ) -> Result<Json<Affected>, Problem> {
     let objects = state.catalog().objects().await?;
     let draft = Draft::Defaults(values(wanted.values, Some(&objects.settings))?);
-    Ok(Json(state.catalog().preview(&draft).await?.into()))
+    Ok(Json(preview(&state, &headers, &draft).await?))
 }
 
 async fn known(state: &PageState, id: Uuid) -> Result<HostDesired, Problem> {

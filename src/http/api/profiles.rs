@@ -1,13 +1,13 @@
 use axum::{
     Extension, Json,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::desired::{Affected, Effective, NewName, Parent, refused, standing_on, unknown, used, values};
+use super::desired::{Affected, Effective, NewName, Parent, preview, refused, standing_on, unknown, used, values};
 use crate::{
     desired::{self, Draft, Fault, Objects},
     http::{PageState, Problem, guard::Known},
@@ -107,12 +107,12 @@ pub(super) async fn put_profile(
     request_body = ProfileWanted, responses((status = 200, body = Affected), (status = "default", body = Problem)))]
 pub(super) async fn preview_profile(
     State(state): State<PageState>,
+    headers: HeaderMap,
     Path(name): Path<String>,
     Json(wanted): Json<ProfileWanted>,
 ) -> Result<Json<Affected>, Problem> {
-    let catalog = state.catalog();
-    let draft = Draft::Profile(wanted.named(name, &*catalog.objects().await?)?);
-    Ok(Json(catalog.preview(&draft).await?.into()))
+    let draft = Draft::Profile(wanted.named(name, &*state.catalog().objects().await?)?);
+    Ok(Json(preview(&state, &headers, &draft).await?))
 }
 
 /// Removes a profile that no host has and no profile stands on.

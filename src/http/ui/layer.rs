@@ -9,7 +9,10 @@ use sha2::{Digest, Sha256};
 use super::in_force::Tag;
 use crate::{
     desired::{Draft, Effective, FIELDS, Fault, Field, FieldKind, Values, field},
-    provision::Affected,
+    provision::{
+        Affected,
+        answers::{Change, Changes},
+    },
 };
 
 /// What a form sends, by name.
@@ -17,6 +20,10 @@ pub(super) type Sent = HashMap<String, String>;
 
 /// Hosts named before a change is saved.
 const MOST_NAMED: usize = 24;
+/// Differences of answer files shown.
+const MOST_FILES: usize = 12;
+/// Lines of one difference shown.
+const MOST_LINES: usize = 200;
 
 /// The fields as people look for them: part of the catalogue key `group.KEY`.
 const GROUPS: &[(&str, &[&str])] = &[
@@ -146,11 +153,60 @@ pub(super) struct Confirm {
     profiles: Vec<String>,
     hosts: Vec<(String, String)>,
     hosts_all: usize,
+    /// Answer files that would differ.
+    files: Vec<FileChange>,
+    files_all: usize,
+    not_looked_at: usize,
+}
+
+/// How one host's answer file would differ.
+#[derive(Debug, Serialize)]
+struct FileChange {
+    label: String,
+    host: String,
+    fault: Option<String>,
+    lines: Vec<DiffLine>,
+    cut: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct DiffLine {
+    /// `added`, `gone` or `same`.
+    kind: &'static str,
+    text: String,
+}
+
+impl FileChange {
+    fn of(change: &Change) -> Self {
+        let text = change.difference.as_deref().unwrap_or_default();
+        let line = |text: &str| DiffLine {
+            kind: match text.chars().next() {
+                Some('+') => "added",
+                Some('-') => "gone",
+                _ => "same",
+            },
+            text: text.to_owned(),
+        };
+        // The first two lines name the files: here both are the host's.
+        let mut lines: Vec<DiffLine> = text.lines().skip(2).take(MOST_LINES + 1).map(line).collect();
+        let cut = lines.len() > MOST_LINES;
+        lines.truncate(MOST_LINES);
+        Self {
+            label: change.label.clone(),
+            host: change.host.to_string(),
+            fault: change.difference.as_ref().err().cloned(),
+            lines,
+            cut,
+        }
+    }
 }
 
 impl Confirm {
-    fn of(draft: &Draft, affected: &Affected) -> Self {
+    fn of(draft: &Draft, affected: &Affected, changes: &Changes) -> Self {
         Self {
+            files: changes.hosts.iter().take(MOST_FILES).map(FileChange::of).collect(),
+            files_all: changes.hosts.len(),
+            not_looked_at: changes.not_looked_at,
             seen: seen(draft, affected),
             fields: affected.fields.iter().cloned().collect(),
             profiles: affected.profiles.clone(),
@@ -303,8 +359,8 @@ impl LayerForm {
     }
 
     /// The same, with who would feel it.
-    pub(super) fn to_confirm(mut self, draft: &Draft, affected: &Affected) -> Self {
-        self.confirm = Some(Confirm::of(draft, affected));
+    pub(super) fn to_confirm(mut self, draft: &Draft, affected: &Affected, changes: &Changes) -> Self {
+        self.confirm = Some(Confirm::of(draft, affected, changes));
         self
     }
 }

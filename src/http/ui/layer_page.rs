@@ -17,7 +17,7 @@ use crate::{
     desired::{Draft, Effective, Fault, LayerName, Objects, Parent, Values},
     http::Problem,
     inventory::HostId,
-    provision::CatalogFault,
+    provision::{CatalogFault, answers::Changes},
     store::StoreError,
 };
 
@@ -206,10 +206,15 @@ pub(super) async fn send(
     };
     let looks_only = sent.get("do").is_some_and(|word| word == "preview");
     if looks_only || !layer::agreed(sent, &draft, &affected) {
-        return Ok(Sending::Again(
-            Vec::new(),
-            Some(form(&[]).to_confirm(&draft, &affected)),
-        ));
+        let changes = match view.state.answers() {
+            Ok(answers) => {
+                let after = catalog.objects().await?.with(&draft).map_err(CatalogFault::from)?;
+                answers.changes(&after, &view.boot_base).await?
+            }
+            Err(_) => Changes::default(),
+        };
+        let again = form(&[]).to_confirm(&draft, &affected, &changes);
+        return Ok(Sending::Again(Vec::new(), Some(again)));
     }
     let (actor, now) = (caller.actor(), view.state.now());
     let saved = match draft {

@@ -2,6 +2,7 @@
 
 mod account;
 mod activity;
+mod answer;
 mod dhcp;
 mod distros;
 mod entry;

@@ -4,7 +4,7 @@ use axum::{Extension, Form, extract::Path, http::StatusCode, response::Response}
 use serde::Serialize;
 
 use super::{
-    host,
+    answer, host,
     in_force::{self, Tag},
     layer::{self, FaultShown, LayerForm, Sent},
     layer_page::{done, lineage, may_edit, typed},
@@ -20,7 +20,9 @@ use crate::{
 };
 
 /// The views of the tab, in their order.
-const VIEWS: [&str; 3] = ["values", "edit", "text"];
+const VIEWS: [&str; 4] = ["values", "edit", "text", "answer"];
+/// Those for who may not edit.
+const READ_ONLY: [&str; 2] = ["values", "answer"];
 
 /// What the tab shows.
 #[derive(Serialize)]
@@ -35,6 +37,7 @@ pub(super) struct PlanTab {
     lineage: Vec<Tag>,
     rows: Vec<in_force::Row>,
     form: Option<LayerForm>,
+    answer: Option<answer::Shown>,
     /// Why the profile was not given.
     refused: Option<FaultShown>,
 }
@@ -42,18 +45,29 @@ pub(super) struct PlanTab {
 /// The tab as the ledger has it.
 pub(super) async fn tab(view: &View, id: HostId, wanted: &str, saved: bool) -> Result<PlanTab, Problem> {
     let desired = known(view, id).await?;
-    let editable = may_edit(view.caller.as_ref());
-    let shown = VIEWS.into_iter().find(|view| *view == wanted).filter(|_| editable);
+    let shown = views(view).iter().copied().find(|view| *view == wanted);
     let mut tab = outline(view, &desired, shown.unwrap_or("values")).await?;
     tab.saved = saved;
-    if tab.view == "values" {
-        let own = LayerName::Host(desired.host.name.clone().unwrap_or_else(|| id.to_string()));
-        tab.rows = in_force::rows(&desired.effective, &own);
-    } else {
-        let above = above(view, &desired.plan).await?;
-        tab.form = Some(layer::form(&desired.plan.values, &above, None, &[]));
+    match tab.view {
+        "values" => {
+            let own = LayerName::Host(desired.host.name.clone().unwrap_or_else(|| id.to_string()));
+            tab.rows = in_force::rows(&desired.effective, &own);
+        }
+        "answer" => tab.answer = Some(answer::shown(view, id).await?),
+        _ => {
+            let above = above(view, &desired.plan).await?;
+            tab.form = Some(layer::form(&desired.plan.values, &above, None, &[]));
+        }
     }
     Ok(tab)
+}
+
+fn views(view: &View) -> &'static [&'static str] {
+    if may_edit(view.caller.as_ref()) {
+        &VIEWS
+    } else {
+        &READ_ONLY
+    }
 }
 
 async fn known(view: &View, id: HostId) -> Result<HostDesired, Problem> {
@@ -66,7 +80,7 @@ async fn outline(view: &View, desired: &HostDesired, shown: &'static str) -> Res
     let profile = desired.plan.profile.clone();
     Ok(PlanTab {
         view: shown,
-        views: &VIEWS,
+        views: views(view),
         may_edit: may_edit(view.caller.as_ref()),
         saved: false,
         lineage: match &profile {
@@ -77,6 +91,7 @@ async fn outline(view: &View, desired: &HostDesired, shown: &'static str) -> Res
         profiles: objects.profiles.keys().cloned().collect(),
         rows: Vec::new(),
         form: None,
+        answer: None,
         refused: None,
     })
 }
