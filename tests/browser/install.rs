@@ -97,7 +97,12 @@ async fn a_host_is_given_a_profile_and_its_installation_is_watched() {
         .until("it is cancelled", &format!("{head}.startsWith('Cancelled')"))
         .await;
     browser.picture("6-cancelled").await;
-    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    // A form that is refused is no success, and the browser says so.
+    let complaints = browser.complaints().await;
+    assert!(
+        complaints.len() == 1 && complaints[0].contains("/plan") && complaints[0].contains("422"),
+        "{complaints:?}"
+    );
     browser.close().await;
     site.stop().await;
 }

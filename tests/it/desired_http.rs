@@ -28,7 +28,7 @@ async fn planned(site: &Site, cookie: &str) -> HostId {
     let put = async |path: &str, body: Value| site.json(Method::PUT, path, cookie, &body).await;
     let made = put("/api/v1/distros/trixie", distro()).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
-    let base = json!({"parent": {"distro": "trixie"}, "values": {"timezone": "UTC", "root_password_hash": HASH}});
+    let base = json!({"parent": {"distro": "trixie"}, "values": {"timezone": "UTC", "root_password_hash": HASH, "disk": {"rule": "smallest"}}});
     assert_eq!(put("/api/v1/profiles/base", base).await.status, StatusCode::CREATED);
     let web = json!({"parent": {"profile": "base"}, "values": {"packages": ["nginx"]}});
     assert_eq!(put("/api/v1/profiles/web", web).await.status, StatusCode::CREATED);
@@ -91,8 +91,7 @@ async fn a_change_is_previewed_and_faults_name_their_field() {
     let cookie = site.signed_in().await;
     let host = planned(&site, &cookie).await;
     let send = async |method, path: &str, body: Value| site.json(method, path, &cookie, &body).await;
-    let base =
-        json!({"parent": {"distro": "trixie"}, "values": {"timezone": "Asia/Shanghai", "root_password_hash": HASH}});
+    let base = json!({"parent": {"distro": "trixie"}, "values": {"timezone": "Asia/Shanghai", "root_password_hash": HASH, "disk": {"rule": "smallest"}}});
     let seen = send(Method::POST, "/api/v1/profiles/base/preview-change", base).await;
     assert_eq!(seen.status, StatusCode::OK, "{}", seen.body);
     assert!(!seen.body.contains("$6$"));
@@ -196,7 +195,7 @@ async fn a_form_shows_its_faults_and_who_would_feel_it_before_it_is_saved() {
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(wrong.body.contains("invalid-feedback") && wrong.body.contains("a quote is not closed"));
 
-    let change = "mode=form&parent=distro:trixie&v.timezone=Asia/Shanghai&v.root_password_hash=";
+    let change = "mode=form&parent=distro:trixie&v.timezone=Asia/Shanghai&v.root_password_hash=&v.disk=rule=smallest";
     let asked = site.form("/profiles/base", &cookie, change).await;
     assert_eq!(asked.status, StatusCode::OK, "{}", asked.body);
     assert!(

@@ -45,7 +45,6 @@ pub(crate) struct Site {
     pub(crate) store: Store,
     pub(crate) auth: Auth,
     pub(crate) discovery: Discovery,
-    pub(crate) installs: Installs,
     pub(crate) pages: Pages,
     seconds: Arc<AtomicI64>,
 }
@@ -105,7 +104,7 @@ impl Site {
             .unwrap();
         let pages = pages(PageState::new(PageSetup {
             answers: Some(answers),
-            installs: Some(installs.clone()),
+            installs: Some(installs),
             discovery: discovery.clone(),
             auth: auth.clone(),
             https,
@@ -115,7 +114,6 @@ impl Site {
             store,
             auth,
             discovery,
-            installs,
             pages,
             seconds,
         }

@@ -56,7 +56,7 @@ async fn existing(view: &View, name: &str, asked: &Asked) -> Result<LayerPage, P
         &whole,
         &LayerName::Distro(name.to_owned()),
     );
-    if page.view == "values" {
+    if page.shows == "values" {
         page.facts = OWN
             .into_iter()
             .map(|(key, _)| (key, written(distro, key)))
@@ -207,7 +207,7 @@ fn draft_page(
 ) -> LayerPage {
     let address = name.map_or_else(|| "/new/distro".to_owned(), |name| format!("/distros/{name}"));
     let mut page = LayerPage::new(view, "distro", name, address, &Asked::default());
-    page.view = if typed("mode", Some(sent)) == Some("text") {
+    page.shows = if typed("mode", Some(sent)) == Some("text") {
         "text"
     } else {
         "edit"

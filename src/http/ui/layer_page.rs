@@ -57,7 +57,8 @@ pub(super) struct LayerPage {
     pub(super) name: Option<String>,
     /// Where its page is, and its forms go.
     pub(super) address: String,
-    pub(super) view: &'static str,
+    /// One of [`VIEWS`].
+    pub(super) shows: &'static str,
     pub(super) may_edit: bool,
     pub(super) saved: bool,
     /// What it stands on, from the site's defaults down.
@@ -117,7 +118,7 @@ impl LayerPage {
             kind,
             name: name.map(str::to_owned),
             address,
-            view: asked.view(view.caller.as_ref()),
+            shows: asked.view(view.caller.as_ref()),
             may_edit: may_edit(view.caller.as_ref()),
             saved: asked.saved == "1",
             lineage: Vec::new(),
@@ -134,7 +135,7 @@ impl LayerPage {
 
     /// Fills in what is in force, or the form.
     pub(super) fn fill(&mut self, own: &Values, above: &Effective, whole: &Effective, layer: &LayerName) {
-        if self.view == "values" {
+        if self.shows == "values" {
             self.rows = in_force::rows(whole, layer);
         } else {
             self.form = Some(layer::form(own, above, None, &[]));

@@ -38,7 +38,7 @@ async fn existing(view: &View, name: &str, asked: &Asked) -> Result<LayerPage, P
     let whole = objects.of_profile(name).unwrap_or_default();
     let layer = LayerName::Profile(name.to_owned());
     page.fill(&profile.values, &above(&objects, &profile.parent), &whole, &layer);
-    if page.view != "values" {
+    if page.shows != "values" {
         page.extra = vec![parents(&objects, Some(name), Some(&profile.parent), None, &[])];
     }
     page.used(view, &objects, &Parent::Profile(name.to_owned())).await?;
@@ -169,7 +169,7 @@ fn draft_page(
 ) -> LayerPage {
     let address = name.map_or_else(|| "/new/profile".to_owned(), |name| format!("/profiles/{name}"));
     let mut page = LayerPage::new(view, "profile", name, address, &Asked::default());
-    page.view = if typed("mode", Some(sent)) == Some("text") {
+    page.shows = if typed("mode", Some(sent)) == Some("text") {
         "text"
     } else {
         "edit"

@@ -126,7 +126,7 @@ async fn put_defaults(view: &View, caller: &Caller, sent: &Sent) -> Result<Respo
         Sending::Saved => Ok(done("/defaults?saved=1")),
         Sending::Again(faults, confirming) => {
             let mut page = LayerPage::new(view, "defaults", None, "/defaults".to_owned(), &Asked::default());
-            page.view = if typed("mode", Some(sent)) == Some("text") {
+            page.shows = if typed("mode", Some(sent)) == Some("text") {
                 "text"
             } else {
                 "edit"

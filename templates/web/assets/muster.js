@@ -92,6 +92,7 @@
         enliven(fresh);
       }
     });
+    showLamp();
     showTimes(document);
     showSpans(document);
     drawCharts();
@@ -127,17 +128,22 @@
   // a bounded number of streams. What was missed meanwhile is asked for when it is looked at again.
   var stream = null, missed = false, retry = 0;
 
+  // The lamp is looked for each time: what is put into the page may bring another one.
+  function showLamp() {
+    var lamp = document.getElementById("live");
+    if (lamp) lamp.hidden = !stream || stream.readyState !== EventSource.OPEN;
+  }
+
   function listen() {
     clearTimeout(retry);
     if (stream || document.hidden) return;
-    var lamp = document.getElementById("live");
     stream = new EventSource("/events/stream");
     stream.onopen = function () {
-      if (lamp) lamp.hidden = false;
+      showLamp();
       if (missed) { missed = false; wanted = true; refresh(); }
     };
     stream.onerror = function () {
-      if (lamp) lamp.hidden = true;
+      showLamp();
       missed = true;
       // The browser comes again by itself when a stream breaks, but not when it is refused one.
       if (stream.readyState === EventSource.CLOSED) { stream = null; retry = setTimeout(listen, 30000); }
