@@ -6,6 +6,7 @@ use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 mod m20261123_000001_ledger;
 mod m20261124_000002_profiles;
 mod m20261124_000003_installs;
+mod m20261124_000005_agents;
 
 /// Applies the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000001_ledger::Migration),
             Box::new(m20261124_000002_profiles::Migration),
             Box::new(m20261124_000003_installs::Migration),
+            Box::new(m20261124_000005_agents::Migration),
         ]
     }
 }

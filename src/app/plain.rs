@@ -23,8 +23,9 @@ use crate::{
 /// Files that are open beside connections and transfers: the ledger's, sockets, boot files while they are read.
 const OWN_FILES: u64 = 256;
 
-/// The subnets, by network.
-pub(super) fn subnets(settings: &Settings) -> Vec<Subnet> {
+/// The subnets, by network, whether DHCP is answered or not.
+#[must_use]
+fn subnets(settings: &Settings) -> Vec<Subnet> {
     settings.subnets.iter().map(SubnetSettings::plain).collect()
 }
 

@@ -22,6 +22,7 @@ use crate::{
     discovery::{ArrivalPort, Discovery},
     http::{
         HttpBounds, PageSetup, PageState,
+        agent::agent_router,
         boot::{BootBounds, boot_router, install_router, tree_router},
         page_router, serve_http,
     },
@@ -30,7 +31,7 @@ use crate::{
         syslog::run_syslog,
         tftp::{TftpBounds, run_tftp},
     },
-    provision::{answers::Answers, install::Installs, trees::Trees},
+    provision::{agents::Agents, answers::Answers, install::Installs, trees::Trees},
     render::answer::Library,
     store::Store,
 };
@@ -75,7 +76,8 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     for skipped in library.skipped() {
         tracing::warn!(path = %skipped.path.display(), why = skipped.why, "a template of the site is not used");
     }
-    let answers = Answers::new(store.clone(), plain::catalog(settings, store.clone()), library);
+    let catalog = plain::catalog(settings, store.clone());
+    let answers = Answers::new(store.clone(), catalog, library);
     let installs = Installs::open(
         &discovery,
         Arc::new(answers.clone()),
@@ -236,8 +238,9 @@ impl Parts {
     ) -> Result<SocketAddr, AppError> {
         let boot = boot_router(discovery.clone(), BootBounds::default())
             .merge(install_router(installs.clone()))
+            .merge(agent_router(Agents::new(installs.clone())))
             .merge(tree_router(
-                Trees::new(settings.boot.tree_dir.value.clone()),
+                Trees::new(settings.boot.tree_dir.value.clone(), Some(answers.catalog().clone())),
                 installs.clone(),
             ));
         let mut page = page_router(PageState::new(PageSetup {

@@ -11,7 +11,7 @@ pub enum Permission {
     OwnAccount,
     /// One's own API tokens.
     OwnTokens,
-    /// Start, cancel and retry installations.
+    /// Start, cancel and retry installations; end what a host's agent is known by.
     Install,
     /// Distros, profiles, the site's defaults, and what is wanted of a host.
     EditPlans,

@@ -197,6 +197,10 @@ event_kinds! {
     InstallEnded = "install_ended",
     /// The agent of an installed system got its credential.
     AgentEnrolled = "agent_enrolled",
+    /// The agent of an installed system was refused.
+    AgentRefused = "agent_refused",
+    /// What a host's agent is known by was ended.
+    AgentRevoked = "agent_revoked",
     /// A machine may be one of several hosts.
     HostAmbiguous = "host_ambiguous",
 }

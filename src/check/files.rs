@@ -1,4 +1,4 @@
-//! Boot loaders and the collection image: are they there, and can they be read?
+//! Boot loaders, the collection image and the agent: are they there, and can they be read?
 
 use std::{fs::File, io, io::Read, path::Path};
 
@@ -6,6 +6,7 @@ use super::{Finding, Plan, Weight};
 
 const LOADERS: &str = "loaders";
 const IMAGE: &str = "image";
+const AGENT: &str = "agent";
 
 /// Firmware that is on nearly every server: without its loader nothing boots.
 const USUAL: &[&str] = &["x86-bios", "x64-uefi"];
@@ -13,7 +14,23 @@ const USUAL: &[&str] = &["x86-bios", "x64-uefi"];
 pub(super) fn look(plan: &Plan) -> Vec<Finding> {
     let mut findings = loaders(plan);
     findings.extend(image(plan));
+    findings.push(agent(plan));
     findings
+}
+
+/// The agent's program, which installed systems are given.
+fn agent(plan: &Plan) -> Finding {
+    let path = plan.image_dir.join("muster-agent-x86_64");
+    match readable(&path) {
+        Ok(bytes) => Finding::ok(AGENT, format!("{} ({bytes} bytes)", path.display())),
+        Err(why) => Finding::new(
+            Weight::Warn,
+            AGENT,
+            format!("{} {why}", path.display()),
+            "installed systems get no agent, so nobody sees whether they are as planned",
+            "put it beside the image (`cargo xtask image` does), in boot.image_dir",
+        ),
+    }
 }
 
 fn loaders(plan: &Plan) -> Vec<Finding> {

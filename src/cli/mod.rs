@@ -1,11 +1,13 @@
 //! The command line: parse, print, exit codes. 0 is well, 1 a failure or a failing check, 2 wrong usage or settings.
 
+mod agents;
 mod check;
 mod hosts;
 mod installs;
 mod password;
 mod render;
 mod settings;
+mod snippet;
 mod table;
 mod template;
 mod users;
@@ -26,15 +28,18 @@ use crate::{
     provision::{
         CatalogFault,
         answers::{AnswersFault, EveryFault},
+        import::ImportFault,
+        snippets::SnippetFault,
     },
     store::StoreError,
     telemetry,
 };
 use hosts::HostsArgs;
 use settings::SettingsArgs;
+use snippet::SnippetCommand;
 use template::TemplateCommand;
 use users::{TokenCommand, UserCommand};
-use wanted::{DistroArgs, HostCommand, Objects, ProfileArgs, Wanted};
+use wanted::{DistroCommand, HostCommand, Objects, ProfileArgs, Wanted};
 
 /// How long reads from the disk may still take when everything else has ended.
 const LAST_READS: Duration = Duration::from_secs(1);
@@ -72,15 +77,21 @@ enum Command {
     /// Look at installations.
     #[command(subcommand)]
     Install(installs::InstallCommand),
+    /// Agents of installed systems.
+    #[command(subcommand)]
+    Agent(agents::AgentCommand),
     /// Systems that can be installed.
     #[command(subcommand)]
-    Distro(Objects<DistroArgs>),
+    Distro(DistroCommand),
     /// Purposes that hosts are installed for.
     #[command(subcommand)]
     Profile(Objects<ProfileArgs>),
     /// What is wanted of one host.
     #[command(subcommand)]
     Host(HostCommand),
+    /// Pieces of templates, the site's own over those that come with Muster.
+    #[command(subcommand)]
+    Snippet(SnippetCommand),
     /// Users of the page and the API.
     #[command(subcommand)]
     User(UserCommand),
@@ -125,6 +136,10 @@ enum Failure {
     NoUser(String),
     #[error(transparent)]
     Catalog(#[from] CatalogFault),
+    #[error(transparent)]
+    Import(#[from] ImportFault),
+    #[error(transparent)]
+    Snippet(#[from] SnippetFault),
     #[error(transparent)]
     Auth(#[from] AuthError),
     #[error(transparent)]
@@ -216,9 +231,17 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(installs::install(&settings, command))?)?;
         }
+        Command::Agent(command) => {
+            let settings = config::load(&settings.sources())?;
+            print(&runtime()?.block_on(agents::agent(&settings, command))?)?;
+        }
         Command::Distro(command) => print_wanted(settings, Wanted::Distro(command))?,
         Command::Profile(command) => print_wanted(settings, Wanted::Profile(command))?,
         Command::Host(command) => print_wanted(settings, Wanted::Host(command))?,
+        Command::Snippet(args) => {
+            let settings = config::load(&settings.sources())?;
+            print(&runtime()?.block_on(snippet::snippet(&settings, args))?)?;
+        }
         Command::User(user) => {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(users::user(&settings, user))?)?;

@@ -10,12 +10,14 @@ use crate::inventory::{HostId, UnknownWord};
 /// Profiles above each other at most.
 pub const MAX_NESTING: usize = 16;
 
-/// Checks the name of a distro, profile or host: what Cobbler's users may write, at most 128 letters.
+/// Checks the name of a distro, profile or host: what Cobbler's users may write, at most 128 letters. Names are also
+/// names of folders, so none begins with a dot.
 ///
 /// # Errors
 /// [`Fault`] on `name`.
 pub fn check_name(name: &str) -> Result<(), Fault> {
     let fits = (1..=128).contains(&name.len())
+        && !name.starts_with('.')
         && name
             .chars()
             .all(|letter| letter.is_ascii_alphanumeric() || "_-.:".contains(letter));
@@ -26,7 +28,7 @@ pub fn check_name(name: &str) -> Result<(), Fault> {
             "name",
             name,
             "the name cannot be used",
-            "write 1 to 128 letters, digits, `_`, `-`, `.` and `:`",
+            "write 1 to 128 letters, digits, `_`, `-`, `.` and `:`, and no `.` first",
         ))
     }
 }

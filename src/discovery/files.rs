@@ -1,4 +1,4 @@
-//! Loaders and the collection image: read once, shared by every client, read again when the file changes.
+//! Loaders, the collection image and the agent's program: read once, shared by every client, read again when the file changes.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -57,6 +57,19 @@ pub struct BootFile {
     pub bytes: Bytes,
     /// Strong validator for HTTP (RFC 9110 §8.8.3), with its quotes.
     pub etag: Arc<str>,
+    /// SHA-256 in hex.
+    pub sha256: Arc<str>,
+}
+
+/// The agent's program for one architecture, as installed systems are to get it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentProgram {
+    /// Where machines fetch it, below our address: `/boot/agent/x86_64`.
+    pub path: String,
+    /// SHA-256 in hex: whoever fetched it runs it only when it has this one.
+    pub sha256: Arc<str>,
+    /// Its size, bytes.
+    pub bytes: u64,
 }
 
 #[derive(Debug)]
@@ -72,6 +85,8 @@ pub enum FileKind {
     Loader,
     /// A part of the collection image.
     Image,
+    /// The agent's program, by architecture.
+    Agent,
 }
 
 /// What the folders held when they were last looked at. Decisions ask this, thousands of times a second and under the
@@ -80,7 +95,11 @@ pub enum FileKind {
 struct Seen {
     loaders: HashSet<String>,
     image: bool,
+    agents: Vec<(&'static str, AgentProgram)>,
 }
+
+/// Architectures that the agent is built for, as `uname -m` says.
+const AGENTS: [&str; 2] = ["x86_64", "aarch64"];
 
 /// Parts of the collection image, all needed.
 const IMAGE: [&str; 2] = ["vmlinuz", "initrd"];
@@ -120,7 +139,29 @@ impl BootFiles {
             .take(MAX_LOADERS)
             .collect();
         let image = IMAGE.iter().all(|name| self.image.join(name).is_file());
-        *self.seen() = Seen { loaders, image };
+        let agents = AGENTS
+            .into_iter()
+            .filter_map(|architecture| Some((architecture, self.program(architecture)?)))
+            .collect();
+        *self.seen() = Seen { loaders, image, agents };
+    }
+
+    /// Reads the agent's program when it is new or has changed.
+    fn program(&self, architecture: &str) -> Option<AgentProgram> {
+        let file = match self.agent(architecture) {
+            Ok(file) => file,
+            Err(FileFault::Missing { .. }) => return None,
+            Err(fault) => {
+                // Looked at each second: said in full by `muster check`.
+                tracing::debug!(%fault, "the agent's program cannot be given");
+                return None;
+            }
+        };
+        Some(AgentProgram {
+            path: format!("/boot/agent/{architecture}"),
+            sha256: file.sha256,
+            bytes: file.bytes.len() as u64,
+        })
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -143,6 +184,22 @@ impl BootFiles {
         self.get(&self.image, name)
     }
 
+    /// The agent's program for an architecture such as `x86_64`; it is kept beside the image.
+    ///
+    /// # Errors
+    /// As for [`Self::loader`].
+    pub fn agent(&self, architecture: &str) -> Result<BootFile, FileFault> {
+        self.get(&self.image, &format!("muster-agent-{architecture}"))
+    }
+
+    /// The agent's program for an architecture, as it was at the last [`Self::look`].
+    #[must_use]
+    pub fn agent_program(&self, architecture: &str) -> Option<AgentProgram> {
+        let seen = self.seen();
+        let found = seen.agents.iter().find(|(known, _)| *known == architecture);
+        found.map(|(_, program)| program.clone())
+    }
+
     /// A file of either folder.
     ///
     /// # Errors
@@ -151,6 +208,7 @@ impl BootFiles {
         match kind {
             FileKind::Loader => self.loader(name),
             FileKind::Image => self.image(name),
+            FileKind::Agent => self.agent(name),
         }
     }
 
@@ -193,6 +251,7 @@ impl BootFiles {
         let digest = hex::encode(Sha256::digest(&content));
         let file = BootFile {
             etag: format!("\"{}\"", digest.get(..32).unwrap_or(&digest)).into(),
+            sha256: digest.into(),
             bytes: Bytes::from(content),
         };
         let kept = Cached {
@@ -296,5 +355,23 @@ mod tests {
         assert!(files.has_loader("snponly.efi") && !files.has_image());
         files.look();
         assert!(!files.has_loader("snponly.efi") && files.has_image());
+    }
+
+    #[test]
+    fn the_agent_s_program_is_known_with_its_checksum() {
+        let (dir, files) = folder();
+        assert_eq!(files.agent_program("x86_64"), None);
+        fs::create_dir(dir.path().join("image")).unwrap();
+        fs::write(dir.path().join("image/muster-agent-x86_64"), "abc").unwrap();
+        files.look();
+        let program = files.agent_program("x86_64").unwrap();
+        assert_eq!((program.path.as_str(), program.bytes), ("/boot/agent/x86_64", 3));
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(
+            &*program.sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(files.agent_program("aarch64"), None);
+        assert!(files.agent("../secret").is_err());
     }
 }

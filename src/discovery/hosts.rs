@@ -60,6 +60,36 @@ impl Discovery {
         Ok(id)
     }
 
+    /// Takes in the names that commands, or another server, have given hosts since the last look. Costs one read by
+    /// primary key when nothing has changed.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read; then the names stay as they were known.
+    pub async fn learn_names(&self) -> Result<(), StoreError> {
+        let revision = self.store().desired_revision().await?;
+        if self.view().names_at == Some(revision) {
+            return Ok(());
+        }
+        let names = self.store().host_names().await?;
+        let renamed = {
+            let mut view = self.view();
+            view.names_at = Some(revision);
+            let renamed: Vec<HostId> = view
+                .hosts()
+                .filter(|host| host.name.as_ref() != names.get(&host.id))
+                .map(|host| host.id)
+                .collect();
+            for id in &renamed {
+                view.change_host(*id, |host| host.name = names.get(id).cloned());
+            }
+            renamed
+        };
+        for id in renamed {
+            self.feed().tell(FeedItem::Host(id));
+        }
+        Ok(())
+    }
+
     /// Takes back a host that could not be written. When another server of this ledger has entered the machine, that
     /// host is its host here too.
     ///

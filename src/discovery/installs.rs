@@ -125,6 +125,13 @@ impl Discovery {
                 }),
             });
         }
+        if state == State::Retired {
+            writes.push(Write::AgentsRevoked {
+                host,
+                by: "retired".to_owned(),
+                at: now,
+            });
+        }
         self.writer().commit(writes).await?;
         self.view().change_host(host, |host| host.state = state);
         self.feed().tell(FeedItem::Host(host));

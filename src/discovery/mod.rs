@@ -1,6 +1,7 @@
 //! What happens when a machine asks and when facts arrive.
 
 mod arrival;
+mod claim;
 mod clock;
 mod dhcp;
 mod feed;
@@ -26,7 +27,7 @@ pub use arrival::{Answer, Arrival, ArrivalPort};
 pub use clock::Clock;
 pub use dhcp::DhcpCounts;
 pub use feed::{Feed, FeedItem};
-pub use files::{BootFile, BootFiles, FileFault, FileKind};
+pub use files::{AgentProgram, BootFile, BootFiles, FileFault, FileKind};
 pub use installs::{InstallHold, InstallScripts, InstallerAsked, InstallerScript, MoveRefused};
 pub use malformed::MalformedCounts;
 pub use report::{NextStep, ReportRefused};
@@ -128,6 +129,12 @@ impl Discovery {
     #[must_use]
     pub fn files(&self) -> &Arc<BootFiles> {
         &self.inner.setup.files
+    }
+
+    /// The agent's program for an architecture such as `x86_64`; none when it is not beside the collection image.
+    #[must_use]
+    pub fn agent_program(&self, architecture: &str) -> Option<AgentProgram> {
+        self.files().agent_program(architecture)
     }
 
     /// The time.

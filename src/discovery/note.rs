@@ -12,6 +12,9 @@ use crate::{
     store::Write,
 };
 
+/// Between two looks whether a command has named a host.
+const LEARN: Duration = Duration::from_secs(2);
+
 /// How often verdicts are looked at that change by time alone.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -93,7 +96,7 @@ impl Discovery {
             .post(forgotten.into_iter().map(Write::HostForgotten).collect());
     }
 
-    /// Calls [`Self::sweep`] and looks at the folders of boot files until `stop`.
+    /// Calls [`Self::sweep`], looks at the folders of boot files and at names given by commands until `stop`.
     pub async fn keep(self, stop: CancellationToken) {
         let sweeping = repeat(SWEEP, &stop, || async { self.sweep() });
         // A folder that hangs keeps nothing else from being done.
@@ -102,7 +105,12 @@ impl Discovery {
             // It cannot fail but by a panic, and then the next look is tried.
             let _ = tokio::task::spawn_blocking(move || files.look()).await;
         });
-        tokio::join!(sweeping, looking);
+        let learning = repeat(LEARN, &stop, || async {
+            if let Err(error) = self.learn_names().await {
+                tracing::warn!(%error, "names that were given by commands cannot be read");
+            }
+        });
+        tokio::join!(sweeping, looking, learning);
     }
 
     pub(in crate::discovery) fn tell_verdicts(&self, writes: &[Write]) {

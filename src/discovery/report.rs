@@ -3,19 +3,18 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use muster_facts::{Facts, MacAddr};
+use muster_facts::Facts;
 
-use super::{Discovery, FeedItem, View, tokens::TokenState};
+use super::{
+    Discovery, FeedItem,
+    claim::{Claim, Nobodys, Reporter},
+    tokens::TokenState,
+};
 use crate::{
     boot::{AfterFacts, BootToken, Event, EventKind, Level},
     install::BootChoice,
-    inventory::{
-        Change, Host, HostId, Key, Source, State,
-        identity::{Identified, identify, keys_of},
-        lifecycle::{self, Cause},
-        merge, new_id,
-    },
-    store::{FactsSaved, StoreError, Write},
+    inventory::{Change, Host, HostId, Key, State, identity::keys_of, lifecycle, merge, new_id},
+    store::{FactSet, FactsSaved, StoreError, Write},
 };
 
 /// How often a waiting machine asks what to do, seconds.
@@ -46,6 +45,18 @@ pub enum ReportRefused {
     /// Its time is over.
     #[error("this boot token has expired; restart the machine so that it gets a new one")]
     ExpiredToken,
+    /// This server does not know the host of the agent's credential.
+    #[error("this server does not know the host of this agent yet; report again later")]
+    HostUnknown,
+    /// An agent's facts are of another machine than the one it was enrolled on.
+    #[error(
+        "these facts are of another machine than the one that this agent was enrolled on: a disk was copied or moved; \
+         enrol this machine anew, or revoke the agent"
+    )]
+    AnotherMachine {
+        /// Hosts that it may be.
+        hosts: Vec<HostId>,
+    },
     /// The ledger could not be written: nothing is kept, ask again.
     #[error("the report could not be kept")]
     NotKept(#[from] StoreError),
@@ -63,45 +74,48 @@ impl Turns {
     }
 }
 
-/// Whose report it is.
-struct Judged {
-    host: HostId,
-    by: Option<Key>,
-    /// Stubs that are this machine.
-    absorbed: Vec<HostId>,
-    /// Hosts it may be as well.
-    doubtful: Vec<HostId>,
-}
-
-/// What a report is taken for, and what has to move.
-struct Claim {
-    host: Host,
-    is_new: bool,
-    by: Option<Key>,
-    absorbed: Vec<HostId>,
-    /// What the host was recognised by before, to be put back when the commit fails.
-    keys_before: Vec<Key>,
+impl From<Nobodys> for ReportRefused {
+    fn from(nobodys: Nobodys) -> Self {
+        match nobodys {
+            Nobodys::HostUnknown => Self::HostUnknown,
+            Nobodys::AnotherMachine(hosts) => Self::AnotherMachine { hosts },
+        }
+    }
 }
 
 impl Discovery {
-    /// Takes a report: identity, merge, changes, one commit, and only then the answer.
+    /// Takes a report of the collection image.
     ///
     /// # Errors
     /// When the token gives no right to report, or the ledger cannot be written.
     pub async fn accept_facts(&self, token: &str, facts: Facts, client: IpAddr) -> Result<NextStep, ReportRefused> {
+        let token = self.admit(token, client, self.now())?;
+        let host = self.take_report(&Reporter::Boot(token), facts, client).await?;
+        Ok(self.step_for(&host))
+    }
+
+    /// Takes a report of the agent on an installed system, whose credential is `host`'s; gives the host as it is now.
+    ///
+    /// # Errors
+    /// When the facts are another machine's, or the ledger cannot be written.
+    pub async fn accept_agent_facts(&self, host: HostId, facts: Facts, client: IpAddr) -> Result<Host, ReportRefused> {
+        self.take_report(&Reporter::Agent(host), facts, client).await
+    }
+
+    /// Takes a report: identity, merge, changes, one commit, and only then the answer.
+    async fn take_report(&self, reporter: &Reporter, facts: Facts, client: IpAddr) -> Result<Host, ReportRefused> {
         let now = self.now();
-        let token = self.admit(token, client, now)?;
         let keys = keys_of(&facts);
         // Reports of one host are taken one after the other; hosts do not wait for each other. What was judged while
         // waiting may be gone when the turn comes: then it is judged again.
         let (_turn, claim) = loop {
-            let judged = self.view().judge(&token, &facts, &keys, now);
+            let judged = self.view().judge(reporter, &facts, &keys, now)?;
             let turn = self.inner.turns.of(judged.host).await;
             if let Some(claim) = self.view().claim(judged, &keys, now) {
                 break (turn, claim);
             }
         };
-        let saved = match self.merge(&claim, &token, facts, keys, client, now).await {
+        let saved = match self.merge(&claim, reporter, facts, keys, client, now).await {
             Ok(saved) => saved,
             Err(error) => {
                 self.view().unclaim(&claim);
@@ -125,7 +139,7 @@ impl Discovery {
             self.note_written(event);
         }
         self.feed().tell(FeedItem::Host(host.id));
-        Ok(self.step_for(&host))
+        Ok(host)
     }
 
     /// Whether a token gives a right to report now; for before the report is read.
@@ -189,6 +203,22 @@ impl Discovery {
         }
     }
 
+    /// Notes that a host's agent says it is there; on disk once a minute at most.
+    pub fn heard_agent(&self, host: HostId, client: IpAddr) {
+        let now = self.now();
+        let mut view = self.view();
+        if view.saw_host(host, now).is_none() {
+            return;
+        }
+        view.change_host(host, |host| host.address = Some(client));
+        drop(view);
+        self.writer().post(vec![Write::HostSeen {
+            host,
+            at: now,
+            address: Some(client),
+        }]);
+    }
+
     /// A machine that keeps asking may go on asking: its token ends a lifetime after its last question.
     fn keep_alive(&self, token: &BootToken, now: DateTime<Utc>) {
         let lifetime = self.policy().token_lifetime;
@@ -228,7 +258,7 @@ impl Discovery {
     async fn merge(
         &self,
         claim: &Claim,
-        token: &BootToken,
+        reporter: &Reporter,
         mut facts: Facts,
         keys: Vec<Key>,
         client: IpAddr,
@@ -236,29 +266,32 @@ impl Discovery {
     ) -> Result<FactsSaved, StoreError> {
         let id = claim.host.id;
         let store = self.store();
-        let before = store.facts(id).await?;
-        let before = before
-            .iter()
-            .find(|set| set.source == Source::Netboot)
-            .map(|set| &set.facts);
-        merge::keep_unread(before, &mut facts);
+        let source = reporter.source();
+        let sets = store.facts(id).await?;
+        let facts_of = |set: &FactSet| -> Facts { set.facts.clone() };
+        let before = sets.iter().find(|set| set.source == source).map(facts_of);
+        // What a source could not read in its first report was perhaps read by another one.
+        let known = before
+            .clone()
+            .or_else(|| sets.iter().max_by_key(|set| set.at).map(facts_of));
+        merge::keep_unread(known.as_ref(), &mut facts);
         // What was not read this time goes on being what the host is recognised by.
         let keys = if facts.unread.is_empty() { keys } else { keys_of(&facts) };
         let told = merge::Told {
             host: id,
-            source: Source::Netboot,
+            source,
             actor: None,
             at: now,
         };
-        let mut changes = merge::diff(before, &facts, &told);
+        let mut changes = merge::diff(before.as_ref(), &facts, &told);
         let mut host = claim.host.clone();
-        let state = lifecycle::apply(host.state, Cause::Reported).unwrap_or(host.state);
+        let state = lifecycle::apply(host.state, reporter.cause()).unwrap_or(host.state);
         if state != host.state {
             changes.push(Change {
                 id: new_id(now),
                 host: id,
                 at: now,
-                source: Source::Netboot,
+                source,
                 actor: None,
                 field: "state".to_owned(),
                 before: Some(host.state.as_str().to_owned()),
@@ -271,15 +304,16 @@ impl Discovery {
         host.last_seen_at = now;
         host.address = Some(client);
         let of_host = |kind, level| {
-            let mut event = self.of_boot(token, kind, level);
+            let mut event = reporter.event(now, kind, level);
             event.host = Some(id);
             event
         };
+        let of_boot = matches!(reporter, Reporter::Boot(_));
         let mut events = Vec::with_capacity(3);
         if !host.ambiguous_with.is_empty() {
             let others = host.ambiguous_with.iter().map(ToString::to_string).collect::<Vec<_>>();
             events.push(of_host(EventKind::HostAmbiguous, Level::Warn).with("hosts", others.join(" ")));
-        } else if let Some(by) = claim.by.as_ref().filter(|_| before.is_some()) {
+        } else if let Some(by) = claim.by.as_ref().filter(|_| of_boot && before.is_some()) {
             events.push(
                 of_host(EventKind::HostRecognised, Level::Info)
                     .with("key", by.kind.as_str())
@@ -289,17 +323,20 @@ impl Discovery {
         events.push(
             of_host(EventKind::FactsAccepted, Level::Info)
                 .with("client", client.to_string())
+                .with("source", source.as_str())
                 .with("changes", changes.len().to_string())
                 .with("disks", facts.disks.len().to_string())
                 .with("dimms", facts.memory.dimms.len().to_string())
                 .with("nics", facts.nics.len().to_string())
                 .with("unread", facts.unread.len().to_string()),
         );
-        events.push(of_host(EventKind::NextTold, Level::Info).with("next", self.step_for(&host).action.as_str()));
+        if of_boot {
+            events.push(of_host(EventKind::NextTold, Level::Info).with("next", self.step_for(&host).action.as_str()));
+        }
         Ok(FactsSaved {
             interfaces: merge::interfaces(id, &store.interfaces(id).await?, &facts, now),
             components: merge::components(id, &store.components(id).await?, &facts),
-            source: Source::Netboot,
+            source,
             at: now,
             keys,
             changes,
@@ -312,9 +349,7 @@ impl Discovery {
 
     /// An event of the boot that a token was made for.
     fn of_boot(&self, token: &BootToken, kind: EventKind, level: Level) -> Event {
-        let mut event = Event::new(self.now(), token.mac, kind, level);
-        event.boot = Some(token.boot);
-        event
+        Reporter::Boot(token.clone()).event(self.now(), kind, level)
     }
 
     fn step_for(&self, host: &Host) -> NextStep {
@@ -330,92 +365,6 @@ impl Discovery {
             name: host.name.clone(),
             action,
             poll_seconds: POLL_SECONDS,
-        }
-    }
-}
-
-impl View {
-    /// Finds the host of a report. A new one gets the report's keys at once, so that no second machine with the same
-    /// keys becomes a second new host in between.
-    fn judge(&mut self, token: &BootToken, facts: &Facts, keys: &[Key], now: DateTime<Utc>) -> Judged {
-        let own = self.host_by_mac(token.mac);
-        let booted_by_it = facts.nics.iter().any(|nic| nic.mac == Some(token.mac));
-        let (host, by, absorbed, doubtful) = match identify(keys, self.keys()) {
-            // A report that does not list the interface its token was made for speaks of another machine than the
-            // one that booted: it may not replace what is known of that one.
-            Identified::Same { host, .. } if !booted_by_it && own.is_some_and(|own| own != host) => {
-                (own, None, Vec::new(), vec![host])
-            }
-            Identified::Same { host, by, stubs } => (Some(host), Some(by), stubs, Vec::new()),
-            Identified::New => (None, None, Vec::new(), Vec::new()),
-            Identified::Ambiguous { hosts, mut stubs } => {
-                let own = (!stubs.is_empty()).then(|| stubs.remove(0));
-                (own, None, stubs, hosts)
-            }
-        };
-        let host = host.unwrap_or_else(|| {
-            let id = HostId(new_id(now));
-            self.keys_mut().set(id, keys.to_vec());
-            id
-        });
-        Judged {
-            host,
-            by,
-            absorbed,
-            doubtful,
-        }
-    }
-
-    /// Takes the report's keys for its host, when its turn has come. `None`: that host is gone.
-    fn claim(&mut self, judged: Judged, keys: &[Key], now: DateTime<Utc>) -> Option<Claim> {
-        let id = judged.host;
-        let known = self.host(id).cloned();
-        let keys_before = self.keys().keys(id).to_vec();
-        if known.is_none() && keys_before.is_empty() && !keys.is_empty() {
-            return None;
-        }
-        let is_new = known.is_none();
-        let mut host = known.unwrap_or_else(|| Host::discovered(id, now));
-        host.ambiguous_with = judged.doubtful;
-        self.keys_mut().set(id, keys.to_vec());
-        Some(Claim {
-            absorbed: judged.absorbed.into_iter().filter(|stub| *stub != id).collect(),
-            host,
-            is_new,
-            by: judged.by,
-            keys_before,
-        })
-    }
-
-    /// What is on disk now: the host's row, its interfaces, and no more stubs of it.
-    fn settle(&mut self, host: &Host, macs: &[MacAddr], absorbed: &[HostId], keys: Vec<Key>) {
-        for stub in absorbed {
-            self.installs.absorb(*stub, host.id);
-            self.remove_host(*stub);
-        }
-        self.keys_mut().set(host.id, keys);
-        // Verdict and name are others' to tell; they may have changed while the report was on its way.
-        let kept = self.host(host.id).unwrap_or(host);
-        let settled = Host {
-            name: kept.name.clone(),
-            boot_verdict: kept.boot_verdict.clone(),
-            booted_at: kept.booted_at,
-            last_seen_at: kept.last_seen_at.max(host.last_seen_at),
-            ..host.clone()
-        };
-        self.put_host(settled);
-        for mac in macs {
-            self.put_interface(*mac, host.id);
-        }
-    }
-
-    fn unclaim(&mut self, claim: &Claim) {
-        if claim.is_new {
-            self.keys_mut().remove(claim.host.id);
-        } else {
-            let reported = claim.host.reported_at.is_some();
-            self.keys_mut()
-                .enter(claim.host.id, claim.keys_before.clone(), reported);
         }
     }
 }

@@ -93,6 +93,22 @@ impl Discovery {
         });
     }
 
+    /// A machine fetched the agent's program whole. It is an installer that does, so it is no part of a boot's transcript.
+    pub fn agent_served(&self, client: IpAddr, architecture: &str, bytes: u64) {
+        let Some(mac) = self.mac_of_address(client) else { return };
+        let event = Event {
+            mac: None,
+            host: self.view().host_by_mac(mac),
+            ..Event::new(self.now(), mac, EventKind::HttpFile, Level::Info)
+        };
+        self.note(
+            event
+                .with("file", shown(&format!("muster-agent-{architecture}")))
+                .with("client", client.to_string())
+                .with("bytes", bytes.to_string()),
+        );
+    }
+
     /// A machine asked for a file that is not there.
     pub fn http_file_refused(&self, client: IpAddr, file: &str, fault: &FileFault) {
         self.note_http(client, EventKind::HttpRefused, level_without(file), file, |event| {

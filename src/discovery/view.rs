@@ -77,6 +77,8 @@ pub struct View {
     pub(super) jumps: JumpWatch,
     /// When [`Self::forget`] was called last.
     swept_at: Option<DateTime<Utc>>,
+    /// The revision of what is desired at which hosts' names were read.
+    pub(super) names_at: Option<u64>,
     /// Installations that run.
     pub(super) installs: OpenInstalls,
     /// Hosts in state `discovered`, to bound what packets alone can make.

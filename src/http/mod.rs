@@ -1,5 +1,6 @@
-//! HTTP edges: machines (`boot`), programs (`api`) and people (`ui`). Thin: they read, ask one use case, and show.
+//! HTTP edges: machines that boot (`boot`), installed ones (`agent`), programs (`api`) and people (`ui`). Thin: they read, ask one use case, and show.
 
+pub mod agent;
 pub mod api;
 pub mod boot;
 pub mod ui;
@@ -11,6 +12,7 @@ mod deadline;
 mod guard;
 mod live;
 mod problem;
+mod reports;
 mod router;
 mod serve;
 mod state;

@@ -6,6 +6,9 @@ use muster_facts::MacAddr;
 
 use crate::desired::Family;
 
+/// What Ubuntu's installer fetches is an image, not a folder: a tree that Muster serves has it under this name.
+pub const INSTALLER_IMAGE: &str = "installer.iso";
+
 /// The value of a kernel option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OptionValue {
@@ -45,6 +48,8 @@ pub struct Target<'a> {
     pub hostname: Option<&'a str>,
     /// The host's domain.
     pub domain: Option<&'a str>,
+    /// Its name servers.
+    pub name_servers: &'a [String],
     /// The locale, such as `en_US.UTF-8`.
     pub locale: &'a str,
     /// The keyboard layout.
@@ -79,7 +84,7 @@ pub fn kernel_line(target: &Target<'_>) -> String {
             );
             ours.push(("ip", Some("dhcp".to_owned())));
         }
-        // Debian's installer reads a kickstart by kickseed, which sets what `auto` would and takes no preseed beside it.
+        // By kickseed, which sets what `auto` would and takes no preseed beside it.
         Family::Debian if target.kickstart => {
             ours.push(("priority", Some("critical".to_owned())));
             // Asked for before there is a network to fetch the kickstart by.
@@ -88,29 +93,15 @@ pub fn kernel_line(target: &Target<'_>) -> String {
             ours.push(("country", rest.split('.').next().map(str::to_owned)));
             ours.push(("locale", Some(target.locale.to_owned())));
             ours.push(("keymap", Some(target.keyboard.to_owned())));
-            ours.push(("interface", Some("auto".to_owned())));
-            ours.push(("hostname", Some(target.hostname.unwrap_or("localhost").to_owned())));
-            ours.push(("domain", Some(target.domain.unwrap_or_default().to_owned())));
             ours.push(("ks", Some(url)));
-            if let Some((host, port)) = target.syslog {
-                ours.push(("log_host", Some(host.to_owned())));
-                ours.push(("log_port", Some(port.to_string())));
-            }
+            ours.extend(debian_network(target));
         }
         Family::Debian => {
             ours.push(("auto-install/enable", Some("true".to_owned())));
             ours.push(("priority", Some("critical".to_owned())));
-            // The one that BOOTIF names.
-            ours.push(("interface", Some("auto".to_owned())));
-            // Before the network preseed is there: what it says of the name comes too late.
-            ours.push(("hostname", Some(target.hostname.unwrap_or("localhost").to_owned())));
-            ours.push(("domain", Some(target.domain.unwrap_or_default().to_owned())));
             ours.push(("url", Some(url)));
             ours.extend(target.codename.map(|name| ("suite", Some(name.to_owned()))));
-            if let Some((host, port)) = target.syslog {
-                ours.push(("log_host", Some(host.to_owned())));
-                ours.push(("log_port", Some(port.to_string())));
-            }
+            ours.extend(debian_network(target));
         }
         Family::Ubuntu => {
             ours.push(("autoinstall", None));
@@ -118,7 +109,7 @@ pub fn kernel_line(target: &Target<'_>) -> String {
             // A folder with user-data and meta-data; the slash at its end is needed.
             let folder = format!("nocloud;s={}/", url.trim_end_matches('/'));
             ours.push(("ds", Some(folder)));
-            ours.extend(target.tree_url.map(|tree| ("url", Some(tree.to_owned()))));
+            ours.extend(target.tree_url.map(|tree| ("url", Some(image_of(tree)))));
         }
         Family::Suse => {
             ours.push(("autoyast", Some(url)));
@@ -148,6 +139,32 @@ pub fn kernel_line(target: &Target<'_>) -> String {
         }
     }
     line
+}
+
+/// What Debian's installer has to know before it has a network, as it asks for it otherwise; an answer file comes later.
+fn debian_network(target: &Target<'_>) -> Vec<(&'static str, Option<String>)> {
+    let mut words = vec![
+        // The one that BOOTIF names.
+        ("interface", Some("auto".to_owned())),
+        ("hostname", Some(target.hostname.unwrap_or("localhost").to_owned())),
+        ("domain", Some(target.domain.unwrap_or_default().to_owned())),
+        // Asked for where DHCP tells of none.
+        ("netcfg/get_nameservers", Some(target.name_servers.join(" "))),
+    ];
+    if let Some((host, port)) = target.syslog {
+        words.push(("log_host", Some(host.to_owned())));
+        words.push(("log_port", Some(port.to_string())));
+    }
+    words
+}
+
+/// Ubuntu's installer fetches a whole image: the one in the tree, unless the tree is one.
+fn image_of(tree: &str) -> String {
+    if tree.ends_with(".iso") {
+        tree.to_owned()
+    } else {
+        format!("{}/{INSTALLER_IMAGE}", tree.trim_end_matches('/'))
+    }
 }
 
 /// One option. What would end the line, or a word in it, is left out or quoted as the kernel reads it
@@ -189,6 +206,7 @@ mod tests {
             mac: MacAddr([0x52, 0x54, 0, 0x77, 0, 1]),
             hostname: Some("web1"),
             domain: Some("lab"),
+            name_servers: &[],
             locale: "en_US.UTF-8",
             keyboard: "us",
             syslog: Some(("10.77.0.1", 514)),
@@ -214,14 +232,19 @@ mod tests {
                 13,
                 &[
                     "auto-install/enable=true",
-                    "hostname=web1 domain=lab url=http://",
+                    "hostname=web1 domain=lab netcfg/get_nameservers=",
+                    "url=http://10.77.0.1/boot/answer/TOKEN",
                     "suite=trixie",
                 ],
             ),
             (
                 Family::Ubuntu,
                 24,
-                &["autoinstall", "ds=nocloud;s=http://10.77.0.1/boot/answer/TOKEN/"],
+                &[
+                    "autoinstall",
+                    "ds=nocloud;s=http://10.77.0.1/boot/answer/TOKEN/",
+                    "url=http://10.77.0.1/boot/tree/x/installer.iso",
+                ],
             ),
             (
                 Family::Suse,

@@ -19,7 +19,7 @@ pub use compare::{Difference, Planned, compare};
 pub use disks::{DiskRule, DiskWish, InstallDisk, choose_disks};
 pub use guard::{BootChoice, Interruption, MOST_STARTS, boot};
 pub use interfaces::{Address, Bond, InstallInterface, Route, Vlan, resolve_interfaces};
-pub use kernel::{KernelOption, OptionValue, Target, kernel_line};
+pub use kernel::{INSTALLER_IMAGE, KernelOption, OptionValue, Target, kernel_line};
 pub use limits::{Limits, Patience, Stuck};
 pub use logline::{LogLine, LogMeaning, meaning};
 pub use open::{Hashes, OpenInstall, OpenInstalls, Secrets, TokenOf};

@@ -100,6 +100,8 @@ pub struct OpenInstall {
     pub hashes: Option<Hashes>,
     /// Where that start's boot script was asked from.
     pub client: Option<IpAddr>,
+    /// Addresses that are planned for the host.
+    pub addresses: Vec<IpAddr>,
     /// The silence that was told.
     pub stuck_told: bool,
 }
@@ -230,6 +232,7 @@ mod tests {
             agent: true,
             hashes: secrets.map(Secrets::hashes),
             client: None,
+            addresses: Vec::new(),
             stuck_told: false,
         }
     }

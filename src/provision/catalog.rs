@@ -3,15 +3,17 @@
 //! What is small (distros, profiles, the site's defaults) is held in memory and read anew when the ledger's revision
 //! has moved, so a change made by the command line or by another server is seen by the next question.
 
+mod addresses;
+mod hosts;
+
+pub use hosts::NewHost;
+
 use std::{
-    collections::{BTreeSet, HashMap},
-    net::IpAddr,
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use chrono::{DateTime, Utc};
-use ipnet::IpNet;
-use serde_json::{Map, Value};
 
 use crate::{
     desired::{Distro, Draft, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name},
@@ -165,6 +167,18 @@ impl Catalog {
             ),
             (Some(_), false) => fault("several hosts have this name", "write the MAC or id of one"),
         }
+    }
+
+    /// Whether a distro can be entered under this name.
+    ///
+    /// # Errors
+    /// [`Fault`] when the name is in use.
+    pub async fn unused_distro(&self, name: &str) -> Result<(), CatalogFault> {
+        Ok(unused(
+            "distro",
+            name,
+            self.objects().await?.distros.contains_key(name),
+        )?)
     }
 
     /// Enters a distro.
@@ -356,7 +370,9 @@ impl Catalog {
         if let Some(profile) = &plan.profile {
             objects.lineage(profile)?;
         }
-        self.check_addresses(&plan).await?;
+        self.check_planned_macs(&plan).await?;
+        let macs = self.macs_of(&plan).await?;
+        self.check_addresses(&plan, &macs).await?;
         let entry = entry(actor, "host.plan", &format!("host:{}", plan.host), now);
         self.write(revision, &ObjectWrite::Plan(plan), &entry).await
     }
@@ -404,63 +420,6 @@ impl Catalog {
     async fn write(&self, revision: u64, write: &ObjectWrite, entry: &AuditEntry) -> Result<(), CatalogFault> {
         Ok(self.store.write_desired(revision, write, entry).await?)
     }
-
-    /// Static addresses lie in the configured subnet of their network, are nobody else's, and are written once.
-    async fn check_addresses(&self, plan: &HostPlan) -> Result<(), CatalogFault> {
-        let mut used: HashMap<IpAddr, String> = HashMap::new();
-        let own = addresses(plan.values.as_map());
-        if own.is_empty() {
-            return Ok(());
-        }
-        for (host, other) in self.store.plans().await? {
-            if other.host != plan.host {
-                for (_, net) in addresses(other.values.as_map()) {
-                    used.insert(net.addr(), format!("host {}", label(&host)));
-                }
-            }
-        }
-        for (path, net) in own {
-            let fault = |why: String, advice: &str| Err(Fault::new(&path, &net.to_string(), why, advice).into());
-            if let Some(owner) = used.insert(net.addr(), "another interface of this host".to_owned()) {
-                return fault(format!("the address is used by {owner}"), "write another address");
-            }
-            if let IpNet::V4(net4) = net
-                && let Some(subnet) = self.subnets.iter().find(|subnet| subnet.network.contains(&net4.addr()))
-            {
-                let outside = net4.addr() == subnet.network.network() || net4.addr() == subnet.network.broadcast();
-                if subnet.network.prefix_len() != net4.prefix_len() || outside {
-                    return fault(
-                        format!("it does not fit the configured subnet {}", subnet.network),
-                        "write an address of that subnet with its prefix",
-                    );
-                }
-            } else if net.addr().is_ipv4() && !self.subnets.is_empty() {
-                return fault(
-                    "it lies in no configured subnet".to_owned(),
-                    "write an address of a subnet of `muster config show`, or add the subnet",
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Static addresses of a document, with the path of each.
-fn addresses(values: &Map<String, Value>) -> Vec<(String, IpNet)> {
-    let interfaces = values
-        .get("network")
-        .and_then(|network| network.get("interfaces"))
-        .and_then(Value::as_object);
-    let mut out = Vec::new();
-    for (name, interface) in interfaces.into_iter().flatten() {
-        let list = interface.get("addresses").and_then(Value::as_array);
-        for (place, text) in list.into_iter().flatten().enumerate() {
-            if let Some(net) = text.as_str().and_then(|text| text.parse().ok()) {
-                out.push((format!("network.interfaces.{name}.addresses.{place}"), net));
-            }
-        }
-    }
-    out
 }
 
 /// What people call a host: its desired name, else its id.

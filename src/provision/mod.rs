@@ -1,8 +1,11 @@
 //! What people plan for their hosts, and how it is carried out.
 
+pub mod agents;
 pub mod answers;
 mod catalog;
+pub mod import;
 pub mod install;
+pub mod snippets;
 pub mod trees;
 
-pub use catalog::{Affected, Catalog, CatalogFault, HostDesired};
+pub use catalog::{Affected, Catalog, CatalogFault, HostDesired, NewHost};

@@ -6,21 +6,23 @@ use uuid::Uuid;
 
 use super::{
     StoreError,
-    entity::{boot_token, component, fact_change, fact_set, host, host_key, host_plan, install, interface},
+    entity::{
+        agent_credential, boot_token, component, fact_change, fact_set, host, host_key, host_plan, install, interface,
+    },
     events, hosts,
     row::word,
 };
 use crate::inventory::{Host, HostId};
 
-/// Makes one host of two: interfaces, events, tokens, changes and keys move, of facts the newer stay, and `from` is
-/// deleted. Nothing happens when either is not there.
+/// Makes one host of two: interfaces, events, tokens, changes and keys move, so does a name when the other has none, of
+/// facts the newer stay, and `from` is deleted. Nothing happens when either is not there.
 pub(super) async fn absorb(connection: &impl ConnectionTrait, from: HostId, into: HostId) -> Result<(), StoreError> {
     if from == into {
         return Ok(());
     }
     let ended = host::Entity::find_by_id(from.0).one(connection).await?;
     let kept = host::Entity::find_by_id(into.0).one(connection).await?;
-    let (Some(_), Some(kept)) = (ended, kept) else {
+    let (Some(ended), Some(kept)) = (ended, kept) else {
         return Ok(());
     };
     events::move_events(connection, from, into).await?;
@@ -32,6 +34,11 @@ pub(super) async fn absorb(connection: &impl ConnectionTrait, from: HostId, into
     boot_token::Entity::update_many()
         .col_expr(boot_token::Column::Host, Expr::value(into.0))
         .filter(boot_token::Column::Host.eq(from.0))
+        .exec(connection)
+        .await?;
+    agent_credential::Entity::update_many()
+        .col_expr(agent_credential::Column::Host, Expr::value(into.0))
+        .filter(agent_credential::Column::Host.eq(from.0))
         .exec(connection)
         .await?;
     install::Entity::update_many()
@@ -49,6 +56,13 @@ pub(super) async fn absorb(connection: &impl ConnectionTrait, from: HostId, into
         host_plan::Entity::update_many()
             .col_expr(host_plan::Column::Host, Expr::value(into.0))
             .filter(host_plan::Column::Host.eq(from.0))
+            .exec(connection)
+            .await?;
+    }
+    if kept.name.is_none() && ended.name.is_some() {
+        host::Entity::update_many()
+            .col_expr(host::Column::Name, Expr::value(ended.name))
+            .filter(host::Column::Id.eq(into.0))
             .exec(connection)
             .await?;
     }

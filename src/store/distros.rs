@@ -1,6 +1,7 @@
 //! Distros, and how distros, profiles, plans and defaults are written: each change in one transaction with its audit
 //! entry and a new revision, by which every server notices that what it holds in memory is old.
 
+use muster_facts::MacAddr;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, SqlErr, TransactionTrait,
     sea_query::{Expr, OnConflict},
@@ -14,11 +15,12 @@ use super::{
     profiles::profile_row,
     row::{set, word},
     settings,
+    write::{Write, write_all},
     writer::immediate,
 };
 use crate::{
     desired::{Distro, HostPlan, Objects, Profile, Tree, Values},
-    inventory::HostId,
+    inventory::{Change, Host, HostId},
 };
 
 /// Where the site's defaults are kept.
@@ -58,6 +60,12 @@ pub enum ObjectWrite {
     Plan(HostPlan),
     /// Nothing is wanted of a host any more.
     RemovePlan(HostId),
+    /// A host that was not known, with its interfaces and what is wanted of it.
+    HostAdded(Box<Host>, Vec<MacAddr>, HostPlan),
+    /// Another name for a host, or none; for its history.
+    HostNamed(HostId, Option<String>, Box<Change>),
+    /// A host that was entered and never heard of ends.
+    HostForgotten(HostId),
 }
 
 impl Store {
@@ -193,21 +201,37 @@ async fn apply(
                 .await
                 .map_err(overtaken)?;
         }
-        ObjectWrite::Plan(plan) => {
-            let replace = OnConflict::column(host_plan::Column::Host)
-                .update_columns([host_plan::Column::Profile, host_plan::Column::Values])
-                .to_owned();
-            host_plan::Entity::insert(plan_row(plan))
-                .on_conflict(replace)
-                .exec_without_returning(transaction)
-                .await
-                .map_err(overtaken)?;
-        }
+        ObjectWrite::Plan(plan) => write_plan(transaction, plan).await?,
         ObjectWrite::RemovePlan(host) => {
             host_plan::Entity::delete_by_id(host.0).exec(transaction).await?;
         }
+        ObjectWrite::HostAdded(host, macs, plan) => {
+            write_all(transaction, &[Write::HostCreated(host.clone(), macs.clone())]).await?;
+            write_plan(transaction, plan).await?;
+        }
+        ObjectWrite::HostNamed(host, name, change) => {
+            let named = Write::HostNamed {
+                host: *host,
+                name: name.clone(),
+                change: change.clone(),
+            };
+            write_all(transaction, &[named]).await?;
+        }
+        ObjectWrite::HostForgotten(host) => write_all(transaction, &[Write::HostForgotten(*host)]).await?,
     }
     settings::insert_audit(transaction, entry).await
+}
+
+async fn write_plan(transaction: &DatabaseTransaction, plan: &HostPlan) -> Result<(), StoreError> {
+    let replace = OnConflict::column(host_plan::Column::Host)
+        .update_columns([host_plan::Column::Profile, host_plan::Column::Values])
+        .to_owned();
+    host_plan::Entity::insert(plan_row(plan))
+        .on_conflict(replace)
+        .exec_without_returning(transaction)
+        .await
+        .map_err(overtaken)?;
+    Ok(())
 }
 
 /// Takes the next revision, when the present one is `from`.

@@ -79,6 +79,7 @@ impl Install {
             agent: self.agent,
             hashes: self.hashes,
             client: self.client,
+            addresses: self.planned.addresses(),
             stuck_told: false,
         }
     }

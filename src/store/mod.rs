@@ -5,6 +5,7 @@
 //! once; people's own writes (users, sessions, settings) are single transactions.
 
 mod absorb;
+mod agents;
 mod connect;
 mod distros;
 mod entity;
@@ -27,6 +28,7 @@ mod view;
 mod write;
 mod writer;
 
+pub use agents::AgentCredential;
 pub use distros::ObjectWrite;
 pub use error::StoreError;
 pub use events::{BootSummary, EventQuery, Trimmed};
@@ -34,6 +36,7 @@ pub use facts::{FactSet, FactsSaved};
 pub use hosts::{HostPage, HostQuery, HostSort};
 pub use installs::{Install, InstallLog, InstallQuery};
 pub use leases::{LeasePage, LeaseQuery};
+pub use plans::PlannedHost;
 pub use servers::DhcpServerSeen;
 pub use sessions::Session;
 pub use settings::AuditEntry;

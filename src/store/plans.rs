@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use muster_facts::MacAddr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use serde_json::Value;
 
@@ -7,12 +8,23 @@ use super::{
     Store, StoreError,
     distros::values,
     entity::{host, host_plan, interface},
-    row::{set, unsigned},
+    row::{set, unsigned, word},
 };
 use crate::{
     desired::HostPlan,
     inventory::{Host, HostId},
 };
+
+/// A host with what is wanted of it; its plan is empty when nothing is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedHost {
+    /// The host.
+    pub host: Host,
+    /// Its interfaces.
+    pub macs: Vec<MacAddr>,
+    /// Its own layer.
+    pub plan: HostPlan,
+}
 
 impl Store {
     /// What is wanted of a host; an empty plan when nothing is.
@@ -90,6 +102,55 @@ impl Store {
         rows.into_iter().map(Host::try_from).collect()
     }
 
+    /// Every host with its plan, in the order they became known. For what people ask, not for packets.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn planned_hosts(&self) -> Result<Vec<PlannedHost>, StoreError> {
+        let mut plans = HashMap::new();
+        for row in host_plan::Entity::find().all(self.reader()).await? {
+            plans.insert(row.host, HostPlan::try_from(row)?);
+        }
+        let mut macs: HashMap<_, Vec<MacAddr>> = HashMap::new();
+        let rows = interface::Entity::find()
+            .order_by_asc(interface::Column::Mac)
+            .all(self.reader())
+            .await?;
+        for row in rows {
+            macs.entry(row.host).or_default().push(word("interface", &row.mac)?);
+        }
+        let hosts = host::Entity::find()
+            .order_by_asc(host::Column::Id)
+            .all(self.reader())
+            .await?;
+        hosts
+            .into_iter()
+            .map(|row| {
+                let host = Host::try_from(row)?;
+                Ok(PlannedHost {
+                    macs: macs.remove(&host.id.0).unwrap_or_default(),
+                    plan: plans.remove(&host.id.0).unwrap_or_else(|| HostPlan::empty(host.id)),
+                    host,
+                })
+            })
+            .collect()
+    }
+
+    /// The names that people gave, by host.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn host_names(&self) -> Result<HashMap<HostId, String>, StoreError> {
+        let rows = host::Entity::find()
+            .filter(host::Column::Name.is_not_null())
+            .all(self.reader())
+            .await?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| Some((HostId(row.id), row.name?)))
+            .collect())
+    }
+
     /// Hosts of this desired name, id or MAC: usually one.
     ///
     /// # Errors
@@ -98,7 +159,7 @@ impl Store {
         let mut select = host::Entity::find();
         if let Ok(id) = word.parse::<HostId>() {
             select = select.filter(host::Column::Id.eq(id.0));
-        } else if let Some(owner) = match word.parse::<muster_facts::MacAddr>() {
+        } else if let Some(owner) = match word.parse::<MacAddr>() {
             Ok(mac) => {
                 interface::Entity::find_by_id(mac.to_string())
                     .one(self.reader())

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use super::{
-    DhcpServerSeen, FactsSaved, Install, InstallLog, StoreError, absorb,
+    AgentCredential, DhcpServerSeen, FactsSaved, Install, InstallLog, StoreError, absorb, agents,
     entity::{boot_token, component, dhcp_server, event, fact_change, fact_set, host, host_key, interface, lease},
     events, facts, hosts, installs,
     leases::lease_row,
@@ -104,6 +104,24 @@ pub enum Write {
     Install(Box<Install>),
     /// A line heard of an installation.
     InstallLog(InstallLog),
+    /// An installed system's agent got its credential; those its host had before end.
+    AgentEnrolled(AgentCredential),
+    /// A host's agent is no longer known.
+    AgentsRevoked {
+        /// Whose.
+        host: HostId,
+        /// Who says so.
+        by: String,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// An agent's credential was used.
+    AgentUsed {
+        /// SHA-256 of the credential.
+        hash: [u8; 32],
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 impl Write {
@@ -115,6 +133,15 @@ impl Write {
             _ => 1,
         }
     }
+}
+
+/// Writes a few things in a transaction of somebody else.
+pub(super) async fn write_all(connection: &impl ConnectionTrait, writes: &[Write]) -> Result<(), StoreError> {
+    let mut batch = Batch::default();
+    for write in writes {
+        batch.add(connection, write).await?;
+    }
+    batch.flush(connection).await
 }
 
 /// What one transaction will write in few statements.
@@ -385,6 +412,18 @@ async fn write_single(connection: &impl ConnectionTrait, write: &Write) -> Resul
         }
         Write::InstallLog(line) => {
             installs::write_log(connection, line).await?;
+            None
+        }
+        Write::AgentEnrolled(credential) => {
+            agents::enrol(connection, credential).await?;
+            None
+        }
+        Write::AgentsRevoked { host, by, at } => {
+            agents::revoke(connection, *host, by, *at).await?;
+            None
+        }
+        Write::AgentUsed { hash, at } => {
+            agents::used(connection, hash, *at).await?;
             None
         }
         Write::TokenEnded(hash) => {

@@ -5,6 +5,7 @@
 mod boot_bios;
 mod boot_uefi;
 mod cable;
+mod install;
 mod observe;
 mod proxy;
 mod relay;

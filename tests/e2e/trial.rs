@@ -57,7 +57,12 @@ pub(crate) fn site(test: &str) -> Site {
 
 /// Starts the server in `mode`.
 pub(crate) fn serve(site: &Site, mode: &'static str) -> Server {
-    site.start_server(&programs(), mode, TOKEN, "").unwrap()
+    serve_with(site, mode, "")
+}
+
+/// The same with more settings, as TOML.
+pub(crate) fn serve_with(site: &Site, mode: &'static str, more: &str) -> Server {
+    site.start_server(&programs(), mode, TOKEN, more).unwrap()
 }
 
 /// Signs in to a server that was just started.

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// Far more than anything here takes; only a hang reaches it.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-fn muster(dir: &Path) -> Command {
+pub(crate) fn muster(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MUSTER_") {
@@ -28,7 +28,7 @@ fn muster(dir: &Path) -> Command {
 }
 
 /// A folder with settings that need no privilege and touch nothing outside it.
-fn folder(http: &str, more: &str) -> TempDir {
+pub(crate) fn folder(http: &str, more: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let text = format!(
         "[server]\ndata_dir = \"{0}\"\n[http]\nlisten = \"{http}\"\n[boot]\nimage_dir = \"{0}/image\"\nloader_dir = \"{0}/loaders\"\n\
@@ -39,7 +39,7 @@ fn folder(http: &str, more: &str) -> TempDir {
     dir
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -104,7 +104,7 @@ impl Running {
     }
 }
 
-fn output(command: &mut Command) -> Output {
+pub(crate) fn output(command: &mut Command) -> Output {
     command.output().unwrap()
 }
 

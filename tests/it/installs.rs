@@ -232,6 +232,7 @@ fn plan(agent: bool) -> InstallPlan {
         tree: Some("/boot/tree/rocky-9".into()),
         hostname: Some("web1".into()),
         domain: None,
+        name_servers: Vec::new(),
         locale: "en_US.UTF-8".into(),
         keyboard: "us".into(),
         kernel_options: Vec::new(),

@@ -37,6 +37,7 @@ impl TftpContent for OneFile {
             BootFile {
                 bytes: self.content.clone(),
                 etag: "\"x\"".into(),
+                sha256: "x".into(),
             },
             (),
         ))

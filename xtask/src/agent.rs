@@ -11,7 +11,10 @@ use anyhow::{Context, ensure};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// The most bytes the agent may have: it is loaded over the network by every machine that boots.
+/// What the program is called beside the collection image: by its architecture, as installed machines ask for theirs.
+pub(crate) const PUBLISHED: &str = "muster-agent-x86_64";
+
+/// The most bytes the agent may have: it is loaded over the network by every machine that boots or is installed.
 const LIMIT: u64 = 3 * 1024 * 1024;
 
 /// Builds the agent, prints its size and gives its path.
@@ -61,6 +64,20 @@ pub(crate) fn build(repository: &Path) -> anyhow::Result<PathBuf> {
         size - LIMIT
     );
     Ok(path)
+}
+
+/// Builds the agent and puts it where the server looks for what it gives to installed machines.
+///
+/// # Errors
+/// As [`build`], or when it cannot be put there.
+pub(crate) fn publish(repository: &Path, out: &Path) -> anyhow::Result<PathBuf> {
+    let program = build(repository)?;
+    fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
+    // Renamed into place: a server that runs gives the old one or the new one, whole.
+    let (target, fresh) = (out.join(PUBLISHED), out.join(format!(".{PUBLISHED}.new")));
+    fs::copy(&program, &fresh).with_context(|| format!("{} cannot be written", fresh.display()))?;
+    fs::rename(&fresh, &target).with_context(|| format!("{} cannot be written", target.display()))?;
+    Ok(program)
 }
 
 /// Cargo's target folder: where the environment says, or `target` in the repository.

@@ -1,4 +1,5 @@
-//! `cargo xtask image`: the collection image (kernel and initramfs) and the boot loaders.
+//! `cargo xtask image`: the collection image (kernel and initramfs), the agent for installed machines, and the boot
+//! loaders.
 //!
 //! Kernel and loaders are Debian's own, fetched by apt and only unpacked, never installed. What goes
 //! into the initramfs is the agent, the modules of `netboot/modules.list` and nothing else.
@@ -115,7 +116,7 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
 }
 
 fn image(repository: &Path, options: &Options, out: &Path, work: &Path, release: &str) -> anyhow::Result<Value> {
-    let agent = agent::build(repository)?;
+    let agent = agent::publish(repository, out)?;
     let apt = AptRoot::open(work, release)?;
     let package = apt.dependency(options.kernel.meta_package(), "linux-image-")?;
     let (kernel, version) = apt.unpack(&package)?;
@@ -147,7 +148,9 @@ fn image(repository: &Path, options: &Options, out: &Path, work: &Path, release:
             "kernel and initramfs have {total} bytes, more than {LIMIT}: take modules out of netboot/modules.list"
         );
     }
+    let program = fs::read(&agent)?;
     Ok(json!({
+        "agent": { "file": agent::PUBLISHED, "bytes": program.len(), "sha256": digest(&program) },
         "kernel": { "package": package, "version": version, "release": chosen.release },
         "modules": chosen.files,
         "vmlinuz": { "bytes": vmlinuz.len(), "sha256": digest(&vmlinuz) },

@@ -41,6 +41,11 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ),
     ("boot", "inventory", "a boot names the host it belongs to"),
     ("desired", "inventory", "a plan names the host it belongs to"),
+    (
+        "desired",
+        "install",
+        "a tree of Ubuntu is looked through for the image that its installer is told to fetch",
+    ),
     ("ipam", "inventory", "shares the error for an unknown word"),
     ("install", "inventory", "an installation names the host it installs"),
     (

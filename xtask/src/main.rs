@@ -46,7 +46,7 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
-    /// Build the agent as one static program.
+    /// Build the agent as one static program, and put it beside the collection image for installed machines.
     Agent,
     /// Renew what browsers load from the lock file in templates/web; needs node.
     Assets,
@@ -77,7 +77,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Fuzz { targets, seconds } => fuzz::run(seconds, &targets),
-        Command::Agent => agent::build(&repository()).map(drop),
+        Command::Agent => agent::publish(&repository(), &repository().join(image::OUT)).map(drop),
         Command::Assets => assets::run(&repository()),
         Command::Image(options) => image::run(&repository(), &options),
         Command::Mirror(options) => mirror::run(&repository(), &options),

@@ -7,7 +7,7 @@ use clap::Args;
 use muster_lab::stop;
 
 use crate::{
-    image, layers,
+    image, layers, mirror,
     postgres::Postgres,
     setup::{self, Package},
 };
@@ -29,6 +29,9 @@ const NEED: &[Package] = &[
     Package::for_command("gnupg", "gpg", "signs the index of a mirror"),
     Package::for_command("gpgv", "gpgv", "verifies what was signed"),
 ];
+
+/// The test that installs Debian, which needs a mirror of it.
+const INSTALLATION: &str = "install::debian_installs_by_preseed";
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, Args)]
@@ -90,9 +93,21 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     image::run(repository, &image::Options::default())?;
     // The whole workspace again: with one package alone, features of dependencies differ and half of them are built anew.
     let mut machines = test_runner(&["--workspace", "--features", "e2e", "--test", "e2e"]);
-    if !setup::on_path("cargo-nextest") {
+    let mut left_out: Vec<&str> = Vec::new();
+    match mirror::prepare(repository) {
+        Ok(installer) => {
+            machines.env("MUSTER_INSTALLER", installer.folder());
+        }
+        Err(error) => {
+            println!("NOT RUN: {INSTALLATION}: the installer's mirror cannot be built here: {error:#}");
+            left_out = vec!["--skip", INSTALLATION];
+        }
+    }
+    if setup::on_path("cargo-nextest") {
+        machines.arg("--").args(left_out);
+    } else {
         // nextest has this in its settings: machines are measured against deadlines.
-        machines.args(["--", "--test-threads", "2"]);
+        machines.args(["--", "--test-threads", "2"]).args(left_out);
     }
     step(repository, "tests with machines", machines)
 }

@@ -5,4 +5,5 @@ pub mod gather;
 pub mod init;
 pub mod net;
 pub mod report;
+pub mod serve;
 pub mod sys;

@@ -5,9 +5,20 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use muster_agent::{gather, init};
+use muster_agent::{gather, init, serve};
 
-const USAGE: &str = "usage: muster-agent facts [--root DIR]\n       muster-agent version\n\nStarted by the kernel as /init it is the collection image's only program.\n";
+const USAGE: &str = "\
+usage: muster-agent facts [--root DIR]
+       muster-agent serve [--root DIR] [--env FILE]
+       muster-agent version
+
+facts  prints what this machine says of itself, as JSON.
+serve  reports to the server for as long as the machine runs. MUSTER_SERVER and MUSTER_TOKEN are read from the
+       environment, else from FILE (/etc/muster/agent.env). The credential is kept beside FILE.
+
+With --root the machine below DIR is read, and FILE is looked for there.
+Started by the kernel as /init it is the collection image's only program.
+";
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -18,13 +29,38 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["facts"] => print_facts(Path::new("/")),
         ["facts", "--root", _] => print_facts(Path::new(&args[2])),
+        ["serve", ..] => match serve_options(&args[1..]) {
+            Some(options) => serve::run(&options),
+            None => usage(),
+        },
         ["version" | "--version"] => print(concat!("muster-agent ", env!("CARGO_PKG_VERSION"))),
         ["help" | "--help" | "-h"] => print(USAGE.trim_end()),
-        _ => {
-            eprint!("{USAGE}");
-            ExitCode::from(2)
-        }
+        _ => usage(),
     }
+}
+
+fn usage() -> ExitCode {
+    eprint!("{USAGE}");
+    ExitCode::from(2)
+}
+
+/// The options of `serve`; `None` when they are not understood.
+fn serve_options(args: &[OsString]) -> Option<serve::Options> {
+    let (mut root, mut env) = (None, None);
+    let mut rest = args.iter();
+    while let Some(name) = rest.next() {
+        let place = match name.to_str()? {
+            "--root" => &mut root,
+            "--env" => &mut env,
+            _ => return None,
+        };
+        *place = Some(Path::new(rest.next()?));
+    }
+    let mut options = serve::Options::below(root.unwrap_or(Path::new("/")));
+    if let Some(env) = env {
+        env.clone_into(&mut options.env);
+    }
+    Some(options)
 }
 
 /// True for PID 1 of the collection image. The kernel hands words of its command line that it does

@@ -47,6 +47,9 @@ pub struct Facts {
     /// Physical and virtual-function network interfaces; bridges, bonds, tunnels and `lo` are left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nics: Vec<Nic>,
+    /// Interfaces made by software that have an address: bonds, bridges, VLANs, tunnels. Without `lo`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
     /// GPUs and 3D controllers (PCI class 03).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<PciDevice>,
@@ -446,6 +449,20 @@ pub struct Nic {
     /// The neighbour heard by LLDP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lldp: Option<LldpNeighbour>,
+}
+
+/// An interface made by software: a bond, a bridge, a VLAN.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Link {
+    /// Kernel name, which is a person's choice here.
+    pub name: String,
+    /// Current address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<MacAddr>,
+    /// Addresses with prefix length, e.g. `10.0.0.5/24`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
 }
 
 /// A switch port heard by LLDP (IEEE 802.1AB).

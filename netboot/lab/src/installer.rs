@@ -36,6 +36,11 @@ impl Installer {
         })
     }
 
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What it was built from.
     pub fn manifest(&self) -> &Value {
         &self.manifest

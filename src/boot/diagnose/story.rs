@@ -82,6 +82,8 @@ impl Story {
             | EventKind::InstallStuck
             | EventKind::InstallEnded
             | EventKind::AgentEnrolled
+            | EventKind::AgentRefused
+            | EventKind::AgentRevoked
             | EventKind::DhcpRelease
             | EventKind::NextTold
             | EventKind::HostCreated

@@ -120,7 +120,7 @@ pub(super) async fn hosts(
     }))
 }
 
-async fn known(state: &PageState, id: Uuid) -> Result<crate::inventory::Host, Problem> {
+pub(super) async fn known(state: &PageState, id: Uuid) -> Result<crate::inventory::Host, Problem> {
     state.store().host(HostId(id)).await?.ok_or_else(|| {
         Problem::new(
             StatusCode::NOT_FOUND,

@@ -1,6 +1,7 @@
 //! The REST API, `/api/v1`: what the pages show, for programs. Described by OpenAPI at [`DOCUMENT`].
 
 mod account;
+mod agents;
 mod answers;
 mod desired;
 mod distros;
@@ -109,6 +110,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .api(read_hosts, handlers!(installs::install_log))
         .api(Access::Needs(Permission::Install), handlers!(installs::cancel_install))
         .api(Access::Needs(Permission::Install), handlers!(installs::retry_install))
+        .api(read_hosts, handlers!(agents::agents))
+        .api(Access::Needs(Permission::Install), handlers!(agents::revoke_agents))
         .api(Access::Needs(Permission::OwnAccount), handlers!(account::me))
         .api(
             Access::Needs(Permission::OwnTokens),

@@ -34,6 +34,19 @@ pub(super) async fn image(
     serve(state.0, FileKind::Image, client.0, method, name.0, &headers).await
 }
 
+/// The agent's program of the architecture in the path, x86_64 when there is none. Who may fetch it: any machine on the
+/// boot network; there is no secret in it.
+pub(super) async fn agent(
+    state: State<BootState>,
+    client: ConnectInfo<SocketAddr>,
+    method: Method,
+    architecture: Option<Path<String>>,
+    headers: HeaderMap,
+) -> Response {
+    let architecture = architecture.map_or_else(|| "x86_64".to_owned(), |path| path.0);
+    serve(state.0, FileKind::Agent, client.0, method, architecture, &headers).await
+}
+
 async fn serve(
     state: BootState,
     kind: FileKind,
@@ -54,9 +67,11 @@ async fn serve(
         Err(stopped) => return Problem::internal(&stopped).into_response(),
     };
     if method == Method::GET && !headers.contains_key(header::RANGE) {
-        state
-            .discovery
-            .http_file_served(client.ip(), &name, file.bytes.len() as u64);
+        let (discovery, bytes) = (&state.discovery, file.bytes.len() as u64);
+        match kind {
+            FileKind::Loader | FileKind::Image => discovery.http_file_served(client.ip(), &name, bytes),
+            FileKind::Agent => discovery.agent_served(client.ip(), &name, bytes),
+        }
     }
     respond(&file, headers)
 }

@@ -1,6 +1,6 @@
 //! What machines ask while they boot: scripts, loaders, the collection image, and the place to report.
 //!
-//! Who may call: any machine on the boot network may fetch scripts and files; reporting needs the boot
+//! Who may call: any machine on the boot network may fetch scripts, files and the agent's program; reporting needs the boot
 //! token of that boot.
 
 mod content;
@@ -9,6 +9,7 @@ mod report;
 mod script;
 mod tree;
 
+pub use super::reports::MAX_FACTS_BYTES;
 pub use install::install_router;
 pub use tree::tree_router;
 
@@ -25,23 +26,19 @@ use axum::{
 };
 
 use super::{
-    crowd::Crowd,
     deadline::{LONGEST_REQUEST, in_time},
+    reports::Reception,
 };
 use crate::{
     auth::{ClientAddress, Pace, SecretHash, Throttle},
     discovery::Discovery,
 };
-use tokio::sync::Semaphore;
-
-/// Largest facts document, bytes. A machine with 16 sockets, 64 DIMMs and 500 disks stays under 1 MB.
-pub const MAX_FACTS_BYTES: usize = 4 * 1024 * 1024;
 
 /// Largest line of a boot's progress with all around it, bytes.
 pub const MAX_PROGRESS_BYTES: usize = 64 * 1024;
 
 /// Wrong tokens of one address: thirty a minute. A machine whose token has run out asks once a minute.
-const WRONG_TOKENS: Pace = Pace {
+pub(super) const WRONG_TOKENS: Pace = Pace {
     free: 30,
     forgive: Duration::from_secs(2),
     first_wait: Duration::from_secs(2),
@@ -54,9 +51,6 @@ const PROGRESS: Pace = Pace {
     first_wait: Duration::from_secs(1),
     longest_wait: Duration::from_secs(1),
 };
-
-/// Reports of one boot at once: the one that is on its way, and one that was given up but is not over yet.
-const REPORTS_OF_ONE_BOOT: usize = 2;
 
 /// How many reports are taken in at once.
 #[derive(Debug, Clone, Copy)]
@@ -81,10 +75,7 @@ impl Default for BootBounds {
 #[derive(Clone)]
 pub(crate) struct BootState {
     discovery: Discovery,
-    bounds: BootBounds,
-    turns: Arc<Semaphore>,
-    /// Reports being received, by client and by token.
-    reporting: (Crowd<ClientAddress>, Crowd<SecretHash>),
+    reception: Reception,
     wrong_tokens: Arc<Mutex<Throttle<ClientAddress>>>,
     progress: Arc<Mutex<Throttle<SecretHash>>>,
 }
@@ -93,12 +84,7 @@ pub(crate) struct BootState {
 pub fn boot_router(discovery: Discovery, bounds: BootBounds) -> Router {
     let state = BootState {
         discovery,
-        bounds,
-        turns: Arc::new(Semaphore::new(bounds.reports)),
-        reporting: (
-            Crowd::new((bounds.reports * 3).div_ceil(4), usize::MAX),
-            Crowd::new(REPORTS_OF_ONE_BOOT, usize::MAX),
-        ),
+        reception: Reception::new(bounds.reports, bounds.turn),
         wrong_tokens: Arc::new(Mutex::new(Throttle::new(WRONG_TOKENS))),
         progress: Arc::new(Mutex::new(Throttle::new(PROGRESS))),
     };
@@ -107,6 +93,8 @@ pub fn boot_router(discovery: Discovery, bounds: BootBounds) -> Router {
         .route("/boot/ipxe", get(script::ipxe))
         .route("/boot/loader/{name}", get(content::loader))
         .route("/boot/image/{name}", get(content::image))
+        .route("/boot/agent", get(content::agent))
+        .route("/boot/agent/{architecture}", get(content::agent))
         .route("/boot/facts", post(report::facts))
         .route("/boot/next", get(report::next))
         .route("/boot/progress", progress)
@@ -115,7 +103,7 @@ pub fn boot_router(discovery: Discovery, bounds: BootBounds) -> Router {
         .with_state(state)
 }
 
-fn lock<K>(throttle: &Mutex<Throttle<K>>) -> MutexGuard<'_, Throttle<K>> {
+pub(super) fn lock<K>(throttle: &Mutex<Throttle<K>>) -> MutexGuard<'_, Throttle<K>> {
     // A panic leaves at worst one try uncounted.
     throttle.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,4 @@
-use std::{
-    net::{IpAddr, SocketAddr},
-    ops::RangeInclusive,
-    sync::Arc,
-    time::Duration,
-};
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     Json,
@@ -15,22 +10,17 @@ use axum_extra::{
     TypedHeader,
     headers::{Authorization, authorization::Bearer},
 };
-use muster_facts::{FACTS_VERSION, Facts};
 use serde::{Deserialize, Serialize};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{BootState, MAX_FACTS_BYTES, MAX_PROGRESS_BYTES, lock};
 use crate::{
-    auth::{ClientAddress, Secret, SecretHash},
+    auth::{ClientAddress, Secret},
     discovery::{NextStep, ReportRefused},
-    http::{Problem, crowd::Seat},
+    http::{
+        Problem,
+        reports::{Turn, read_facts},
+    },
 };
-
-/// How often a report looks whether its client has room again.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// When a machine that found no room comes again, seconds: each at another time.
-const COME_AGAIN: RangeInclusive<u64> = 2..=9;
 
 /// A boot token that gives a right now: checked before the first byte of the body is read.
 pub(super) struct Admitted {
@@ -62,51 +52,6 @@ impl FromRequestParts<BootState> for Admitted {
     }
 }
 
-/// Room for one report: had before its body is read, so that a thousand machines that report at the same time do not
-/// have their documents in memory at the same time.
-pub(super) struct Turn {
-    _place: OwnedSemaphorePermit,
-    _seats: (Seat<ClientAddress>, Seat<SecretHash>),
-}
-
-impl Turn {
-    /// Waits for room. One client, or one boot, cannot take what is all machines'.
-    async fn of(state: &BootState, admitted: &Admitted) -> Result<Self, Problem> {
-        let busy = || {
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "busy",
-                "many machines are reporting; this one comes again by itself",
-            )
-            .retry_after(rand::random_range(COME_AGAIN))
-        };
-        let (clients, boots) = &state.reporting;
-        let address = ClientAddress::of(admitted.client);
-        let seat = async {
-            loop {
-                match clients.enter(address) {
-                    Ok(seat) => break seat,
-                    Err(_full) => tokio::time::sleep(LOOK_AGAIN).await,
-                }
-            }
-        };
-        let client = tokio::time::timeout(state.bounds.turn, seat)
-            .await
-            .map_err(|_| busy())?;
-        let boot = boots
-            .enter(Secret::chosen(admitted.token.clone()).hash())
-            .map_err(|_| busy())?;
-        let turn = Arc::clone(&state.turns).acquire_owned();
-        match tokio::time::timeout(state.bounds.turn, turn).await {
-            Ok(Ok(place)) => Ok(Self {
-                _place: place,
-                _seats: (client, boot),
-            }),
-            Ok(Err(_)) | Err(_) => Err(busy()),
-        }
-    }
-}
-
 /// A machine with a right to report, and room for its report.
 pub(super) struct Reporting {
     admitted: Admitted,
@@ -118,7 +63,8 @@ impl FromRequestParts<BootState> for Reporting {
 
     async fn from_request_parts(parts: &mut Parts, state: &BootState) -> Result<Self, Problem> {
         let admitted = Admitted::from_request_parts(parts, state).await?;
-        let turn = Turn::of(state, &admitted).await?;
+        let token = Secret::chosen(admitted.token.clone()).hash();
+        let turn = state.reception.enter(ClientAddress::of(admitted.client), token).await?;
         Ok(Self { admitted, turn })
     }
 }
@@ -271,55 +217,9 @@ impl BootState {
             ReportRefused::ExpiredToken => {
                 Problem::new(StatusCode::UNAUTHORIZED, "boot_token_expired", refused.to_string())
             }
+            // What an agent alone is told.
+            ReportRefused::HostUnknown | ReportRefused::AnotherMachine { .. } => Problem::internal(refused),
             ReportRefused::NotKept(cause) => Problem::internal(cause),
         }
-    }
-}
-
-/// Disks, modules, interfaces, PCI functions and all else together.
-const MAX_OBJECTS: usize = 20_000;
-
-/// The document, or why it is none, with the path of the field.
-fn read_facts(body: &[u8]) -> Result<Facts, String> {
-    // An empty list member costs two bytes here and hundreds in memory: counted before anything is built.
-    let objects = body.iter().filter(|byte| **byte == b'{').count();
-    if objects > MAX_OBJECTS {
-        return Err(format!("{objects} objects; a machine has at most {MAX_OBJECTS} parts"));
-    }
-    // PostgreSQL keeps no NUL in a text, and no firmware means one.
-    if body.windows(6).any(|part| part == br"\u0000") {
-        return Err("a text has a NUL character".to_owned());
-    }
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let facts: Facts = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| format!("field `{}`: {}", error.path(), error.inner()))?;
-    json.end().map_err(|error| format!("after the document: {error}"))?;
-    if facts.version != FACTS_VERSION {
-        return Err(format!(
-            "field `version`: {} is not understood here; this server reads version {FACTS_VERSION}",
-            facts.version
-        ));
-    }
-    Ok(facts)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::read_facts;
-
-    #[test]
-    fn a_wrong_shape_names_its_field() {
-        let why = |text: &str| read_facts(text.as_bytes()).unwrap_err();
-        assert!(
-            why(r#"{"version":1,"memory":{"dimms":[{"size_bytes":"big"}]}}"#).contains("memory.dimms[0].size_bytes")
-        );
-        assert!(why("{}").contains("`version`"));
-        assert!(why(r#"{"version":7}"#).contains('7'));
-        assert!(why(r#"{"version":1} x"#).contains("after the document"));
-        assert!(why("\u{0}").contains("field"));
-        assert!(why(r#"{"version":1,"hostname":"a\u0000b"}"#).contains("NUL"));
-        let many = format!(r#"{{"version":1,"disks":[{}{{}}]}}"#, "{},".repeat(30_000));
-        assert!(why(&many).contains("parts"));
-        assert!(read_facts(br#"{"version":1,"a_later_field":[1]}"#).is_ok());
     }
 }

@@ -47,13 +47,9 @@ async fn file(
     Path((distro, inside)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (trees, name) = (state.trees.clone(), inside.clone());
-    let found = tokio::task::spawn_blocking(move || trees.find(&distro, &name))
-        .await
-        .map_err(|stopped| Problem::internal(&stopped))?;
-    let found = found.map_err(|fault| match fault {
+    let found = state.trees.find(&distro, &inside).await.map_err(|fault| match fault {
         TreeFault::Missing => Problem::new(StatusCode::NOT_FOUND, "tree_file_missing", fault.to_string()),
-        TreeFault::Unreadable(_) => Problem::internal(&fault),
+        TreeFault::Unreadable(_) | TreeFault::Ledger(_) => Problem::internal(&fault),
     })?;
     let installs = state.installs.clone();
     // What the ledger makes of it is not waited for: a tree has thousands of files.

@@ -137,6 +137,8 @@ fn actor(event: &Event) -> &'static str {
         | EventKind::InstallStuck
         | EventKind::InstallEnded
         | EventKind::AgentEnrolled
+        | EventKind::AgentRefused
+        | EventKind::AgentRevoked
         | EventKind::HostCreated
         | EventKind::HostRecognised
         | EventKind::HostAmbiguous => "muster",

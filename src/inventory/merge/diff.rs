@@ -95,6 +95,9 @@ fn flatten(facts: &Facts) -> Flat {
         nic.speed_mbps = None;
         nic.addresses.sort();
     }
+    for link in &mut steady.links {
+        link.addresses.sort();
+    }
     steady.cpu.flags.sort();
     let names = Names::of(facts);
     let mut flat = Flat::default();
@@ -130,6 +133,10 @@ impl Names {
         Self(BTreeMap::from([
             ("disks", named(facts.disks.iter().map(disk_key).collect())),
             ("nics", named(facts.nics.iter().map(nic).collect())),
+            (
+                "links",
+                named(facts.links.iter().map(|link| link.name.clone()).collect()),
+            ),
             (
                 "memory.dimms",
                 named(facts.memory.dimms.iter().map(|dimm| dimm.slot.clone()).collect()),

@@ -96,6 +96,7 @@ impl<'a> Installation<'a> {
             tree: Some(below("").trim_end_matches('/').to_owned()),
             hostname: hostname.clone(),
             domain: self.text("domain").map(str::to_owned),
+            name_servers: read(&self.desired.effective.values, "name_servers")?,
             locale: self.text("locale").unwrap_or("en_US.UTF-8").to_owned(),
             keyboard: self.text("keyboard").unwrap_or("us").to_owned(),
             kernel_options: options(&self.desired.effective.values, "kernel_options"),

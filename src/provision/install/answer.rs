@@ -10,7 +10,7 @@ use crate::{
     boot::{EventKind, Level},
     install::{Evidence, FailedBy, InstallId, Outcome, Packages, Secrets, Stage, TokenOf, redact},
     inventory::HostId,
-    store::{Install, StoreError},
+    store::{AgentCredential, Install, StoreError, Write},
 };
 
 /// Why a token opens nothing.
@@ -185,8 +185,18 @@ impl Installs {
     }
 
     /// The agent's programs, by addresses below `base`.
-    fn agents(&self, _base: &str) -> Vec<AgentOffer> {
-        Vec::new()
+    fn agents(&self, base: &str) -> Vec<AgentOffer> {
+        ["x86_64", "aarch64"]
+            .into_iter()
+            .filter_map(|architecture| {
+                let program = self.discovery().agent_program(architecture)?;
+                Some(AgentOffer {
+                    architecture,
+                    url: format!("{base}{}", program.path),
+                    sha256: program.sha256.to_string(),
+                })
+            })
+            .collect()
     }
 
     /// The machine that `token` was made for says where it is.
@@ -205,7 +215,8 @@ impl Installs {
         Ok(self.told(host, word, message, packages).await?)
     }
 
-    /// Gives the agent of an installed system its credential, once. Only its hash is to be kept.
+    /// Gives the agent of an installed system its credential, once. Only its hash is kept, in the same commit in which the
+    /// installation moves on; what the host's agent was known by before ends with it.
     ///
     /// # Errors
     /// When the token gives no right now, or was used.
@@ -218,12 +229,27 @@ impl Installs {
         if install.progress.stage >= Stage::AgentEnrolled {
             return Err(self.refuse(host, client, AnswerRefused::Used));
         }
+        if install.progress.stage < Stage::FirstBoot {
+            let evidence = Evidence::new(
+                Stage::FirstBoot,
+                format!("the installed system runs at {client}: its agent asks"),
+            );
+            self.advance(&mut install, &evidence, "agent").await?;
+        }
         let credential = Secret::random_with_prefix("muster_agent_");
         let evidence = Evidence::new(
             Stage::AgentEnrolled,
             format!("the agent at {client} got its credential"),
         );
-        self.advance(&mut install, &evidence, "agent").await?;
+        let kept = Write::AgentEnrolled(AgentCredential {
+            hash: credential.hash(),
+            host,
+            created_at: self.now(),
+            last_used_at: None,
+            revoked_at: None,
+            revoked_by: None,
+        });
+        self.advance_with(&mut install, &evidence, "agent", vec![kept]).await?;
         self.tell(
             host,
             EventKind::AgentEnrolled,
@@ -261,12 +287,13 @@ impl Installs {
         if meant != hash {
             return Err(self.refuse(host, client, AnswerRefused::Other));
         }
-        // Whoever has the address by a lease is the machine; where nobody does, whoever asked for the boot script.
+        // Whoever has the address by a lease is the machine; where nobody does, whoever asked for the boot script. The
+        // address that was planned for it is its own, whoever had it by a lease before.
         let own = match self.discovery().host_of_address(client) {
             Some(there) => there == host,
             None => open.client == Some(client),
         };
-        if !own {
+        if !own && !open.addresses.contains(&client) {
             return Err(self.refuse(host, client, AnswerRefused::Elsewhere));
         }
         let stage = open.progress.stage;

@@ -12,7 +12,7 @@ use crate::{
         Advance, Evidence, FailedBy, InstallId, LogLine, LogMeaning, Outcome, Packages, Stage, compare, meaning,
     },
     inventory::HostId,
-    store::{Install, StoreError},
+    store::{Install, StoreError, Write},
 };
 
 impl Installs {
@@ -23,14 +23,25 @@ impl Installs {
         evidence: &Evidence,
         source: &str,
     ) -> Result<Advance, StoreError> {
+        self.advance_with(install, evidence, source, Vec::new()).await
+    }
+
+    /// The same with what belongs into the same commit.
+    pub(super) async fn advance_with(
+        &self,
+        install: &mut Install,
+        evidence: &Evidence,
+        source: &str,
+        mut more: Vec<Write>,
+    ) -> Result<Advance, StoreError> {
         let advance = install.progress.hear(evidence, self.now());
         let level = if advance == Advance::Late {
             Level::Warn
         } else {
             Level::Info
         };
-        let line = self.line(install.id, source, level, &evidence.text);
-        self.keep(install, vec![line]).await?;
+        more.push(self.line(install.id, source, level, &evidence.text));
+        self.keep(install, more).await?;
         if let Advance::To(stage) = advance {
             self.tell(
                 install.host,
@@ -183,6 +194,15 @@ impl Installs {
         self.advance(&mut install, &Evidence::new(Stage::Verified, why.clone()), "agent")
             .await?;
         self.end(install, Outcome::Done, None, &why, None).await.map(Some)
+    }
+
+    /// Whether an installation waits for what the host's agent says of it.
+    pub(in crate::provision) fn awaits_report(&self, host: HostId) -> bool {
+        self.discovery().with_installs(|installs| {
+            installs
+                .of(host)
+                .is_some_and(|open| open.progress.stage >= Stage::AgentEnrolled)
+        })
     }
 
     /// The host at an address, or the one whose installer's script was asked for from there.

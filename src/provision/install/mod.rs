@@ -71,7 +71,7 @@ impl Installs {
         Ok(installs)
     }
 
-    fn discovery(&self) -> &Discovery {
+    pub(in crate::provision) fn discovery(&self) -> &Discovery {
         &self.inner.discovery
     }
 

@@ -38,6 +38,8 @@ pub struct InstallPlan {
     pub hostname: Option<String>,
     /// The host's domain.
     pub domain: Option<String>,
+    /// Its name servers.
+    pub name_servers: Vec<String>,
     /// The locale, such as `en_US.UTF-8`.
     pub locale: String,
     /// The keyboard layout.

@@ -102,6 +102,7 @@ impl Installs {
             mac: asked.mac,
             hostname: plan.hostname.as_deref(),
             domain: plan.domain.as_deref(),
+            name_servers: &plan.name_servers,
             locale: &plan.locale,
             keyboard: &plan.keyboard,
             syslog: self.inner.syslog.map(|port| (host_of(&asked.base), port)),

@@ -66,14 +66,7 @@ impl Library {
     /// The templates that come with Muster, and no others.
     #[must_use]
     pub fn built_in() -> Self {
-        Self {
-            site: None,
-            held: Mutex::new(Held {
-                shelf: Arc::new(Shelf::new(BTreeMap::new(), Vec::new())),
-                print: Vec::new(),
-                looked: Instant::now(),
-            }),
-        }
+        Self::of_texts(BTreeMap::new())
     }
 
     /// The templates of `site` over those that come with Muster. A folder that is not there is an empty one: it may
@@ -99,6 +92,18 @@ impl Library {
     #[must_use]
     pub fn templates(&self) -> Vec<String> {
         self.shelf().template_names().map(str::to_owned).collect()
+    }
+
+    /// The templates of a site that are given as texts, by their names in its folder, over those that come with Muster.
+    pub(super) fn of_texts(site: BTreeMap<String, String>) -> Self {
+        Self {
+            site: None,
+            held: Mutex::new(Held {
+                shelf: Arc::new(Shelf::new(site, Vec::new())),
+                print: Vec::new(),
+                looked: Instant::now(),
+            }),
+        }
     }
 
     /// Files of the site that are not used, and why.
@@ -185,6 +190,11 @@ impl Shelf {
 
     pub(super) fn source(&self, name: &str) -> Option<Arc<str>> {
         self.sources.get(name).cloned()
+    }
+
+    /// Every template with its full name.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (&str, &Arc<str>)> {
+        self.sources.iter().map(|(name, text)| (name.as_str(), text))
     }
 
     /// Answer-file templates by full name.

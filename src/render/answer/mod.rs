@@ -15,6 +15,7 @@ mod library;
 mod platform;
 pub mod sample;
 mod search;
+mod snippets;
 mod vocabulary;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use fault::AnswerFault;
 pub use library::{Library, LibraryFault, Skipped};
 pub use platform::{AnswerKind, Platform};
 pub use search::SearchNames;
+pub use snippets::{Snippet, is_snippet_place, try_snippet};
 
 use context::Context;
 

@@ -5,6 +5,7 @@
     reason = "the entity macro writes public items, and some tables are converted here only"
 )]
 
+pub(crate) mod agent_credential;
 pub(crate) mod api_token;
 pub(crate) mod audit;
 pub(crate) mod boot_token;

@@ -168,7 +168,8 @@ async fn facts_leave_the_desired_name_alone() {
 async fn a_stub_is_absorbed_with_all_that_belongs_to_it() {
     for_each_database(|store| async move {
         let writer = store.writer();
-        let (kept, stub) = (host(1), host(2));
+        let (kept, mut stub) = (host(1), host(2));
+        stub.name = Some("web9".to_owned());
         let boot = BootId(new_id(at(1)));
         let token = BootToken {
             hash: [7; 32],
@@ -204,6 +205,7 @@ async fn a_stub_is_absorbed_with_all_that_belongs_to_it() {
         let view = store.load_view().await.expect("readable");
         assert_eq!(view.tokens, [BootToken { host: kept.id, ..token }]);
         assert_eq!(view.hosts.len(), 1);
+        assert_eq!(view.hosts[0].host.name, stub.name, "a name is not lost");
         assert_eq!(find(&store, "52:54:00:77:00:02").await.len(), 1);
     })
     .await;

@@ -32,7 +32,8 @@ async fn an_empty_database_says_what_it_lacks() {
         [
             "m20261123_000001_ledger",
             "m20261124_000002_profiles",
-            "m20261124_000003_installs"
+            "m20261124_000003_installs",
+            "m20261124_000005_agents"
         ]
     );
     assert_eq!(store.migrate().await.expect("applies"), pending);

@@ -114,8 +114,12 @@ pub fn gather(options: &Options) -> Facts {
     };
     let names = machine.take(nics).unwrap_or_default();
     let addresses = machine.take(addresses).unwrap_or_default();
-    let nics = machine.each("nics", &names, move |tree, name| nic::gather(tree, name, &addresses));
-    let nics = with_neighbours(&mut machine, nics.into_iter().flatten().collect(), limits.part, wait);
+    let told = addresses.clone();
+    let nics = machine.each("nics", &names, move |tree, name| nic::gather(tree, name, &told));
+    let nics: Vec<Nic> = nics.into_iter().flatten().collect();
+    let hardware = nics.clone();
+    let links = machine.ask("links", move |tree| nic::links(tree, &names, &hardware, &addresses));
+    let nics = with_neighbours(&mut machine, nics, limits.part, wait);
     let bios = Bios {
         secure_boot: machine.take(secure_boot).flatten(),
         ..bios
@@ -129,6 +133,7 @@ pub fn gather(options: &Options) -> Facts {
         memory: memory.unwrap_or_else(|| memory::told_by_firmware(&smbios)),
         disks: disk::once_each(disks.into_iter().flatten().collect()),
         nics,
+        links: machine.take(links).unwrap_or_default(),
         gpus,
         pci,
         bmc: bmc.unwrap_or_else(|| bmc::told_by_firmware(&smbios)),

@@ -1,6 +1,6 @@
 //! Network interfaces from `/sys/class/net`, and from the drivers on the running machine.
 
-use muster_facts::{MacAddr, Nic};
+use muster_facts::{Link, MacAddr, Nic};
 
 use super::pci;
 use super::tree::Tree;
@@ -67,6 +67,36 @@ pub(super) fn gather(tree: &Tree, name: String, addresses: &[(String, String)]) 
         lldp: None,
         name,
     })
+}
+
+/// Interfaces made by software, and their addresses, that are listed at most: a machine that runs containers or balances
+/// load may have thousands.
+const MOST_LINKS: usize = 64;
+const MOST_ADDRESSES: usize = 32;
+
+/// The interfaces made by software that have an address.
+pub(super) fn links(tree: &Tree, names: &[String], hardware: &[Nic], addresses: &[(String, String)]) -> Vec<Link> {
+    let of = |name: &str| {
+        let found = addresses.iter().filter(|(owner, _)| owner == name);
+        found
+            .map(|(_, address)| address.clone())
+            .take(MOST_ADDRESSES)
+            .collect::<Vec<_>>()
+    };
+    names
+        .iter()
+        .filter(|name| *name != "lo" && !hardware.iter().any(|nic| nic.name == **name))
+        .map(|name| Link {
+            name: name.clone(),
+            mac: tree
+                .value("links", &format!("{FOLDER}/{name}/address"))
+                .and_then(|mac| mac.parse().ok())
+                .filter(|mac: &MacAddr| !mac.is_unusable()),
+            addresses: of(name),
+        })
+        .filter(|link| !link.addresses.is_empty())
+        .take(MOST_LINKS)
+        .collect()
 }
 
 /// The permanent address by the driver's word, by that of the bond an interface belongs to, or the

@@ -1,16 +1,19 @@
-//! Reports to the server over its machine-facing API (`/boot/…`).
+//! Reports to the server over its machine-facing API: `/boot/…` for a machine that boots ([`BootServer`]), `/agent/v1/…`
+//! for an installed one ([`AgentServer`]).
+
+mod exchange;
+mod installed;
+mod names;
+
+pub use exchange::ReportError;
+pub use installed::{AgentAnswer, AgentServer, Enrolment, enrol};
 
 use std::fmt;
-use std::time::Duration;
 
 use muster_facts::Facts;
 use serde::Deserialize;
 
-/// The longest answer that is read, bytes; a server says a few hundred.
-const LONGEST_ANSWER: u64 = 64 * 1024;
-/// Longer than the server takes to say that it has no time (30 s), so that its words arrive.
-const TIMEOUT: Duration = Duration::from_secs(90);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use exchange::{Exchange, written};
 
 /// What the server wants this machine to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -81,51 +84,12 @@ impl Stage {
     }
 }
 
-/// Why a report did not arrive.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReportError {
-    /// No connection, or the connection broke.
-    #[error("{0}")]
-    Unreachable(String),
-    /// The server answered with an error.
-    #[error("the server answered {status}: {detail}")]
-    Refused {
-        /// HTTP status.
-        status: u16,
-        /// The problem's code, such as `boot_token_expired`; empty when it gave none.
-        code: String,
-        /// What it says in plain words.
-        detail: String,
-        /// When it wants to be asked again (`Retry-After`), where it says so.
-        retry_after: Option<Duration>,
-    },
-    /// The server answered something this program does not understand.
-    #[error("the server's answer is not understood: {0}")]
-    Malformed(String),
-    /// The facts cannot be written as JSON.
-    #[error("the facts cannot be written as json: {0}")]
-    Unwritable(String),
-}
-
-/// Application problem of RFC 9457, as far as it is used.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Problem {
-    title: String,
-    code: String,
-    detail: String,
-}
-
 /// The server as one boot sees it: its address and this boot's token.
-pub struct BootServer {
-    base: String,
-    authorization: String,
-    http: ureq::Agent,
-}
+pub struct BootServer(Exchange);
 
 impl fmt::Debug for BootServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BootServer({})", self.base)
+        write!(f, "BootServer({})", self.base())
     }
 }
 
@@ -133,26 +97,13 @@ impl BootServer {
     /// `base` is the URL without a final slash; `token` is this boot's token.
     #[must_use]
     pub fn new(base: &str, token: &str) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .max_redirects(0)
-            .max_idle_connections(0)
-            .timeout_global(Some(TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .user_agent(concat!("muster-agent/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self {
-            base: base.to_owned(),
-            authorization: format!("Bearer {token}"),
-            http: ureq::Agent::new_with_config(config),
-        }
+        Self(Exchange::new(base, token))
     }
 
     /// The base URL.
     #[must_use]
     pub fn base(&self) -> &str {
-        &self.base
+        self.0.base()
     }
 
     /// Adds a line to the boot's transcript.
@@ -161,7 +112,7 @@ impl BootServer {
     /// When it did not arrive; nothing depends on it.
     pub fn progress(&self, stage: Stage, message: &str) -> Result<(), ReportError> {
         let body = serde_json::json!({ "stage": stage.word(), "message": message }).to_string();
-        self.post("/boot/progress", body.as_bytes()).map(drop)
+        self.0.post("/boot/progress", body.as_bytes()).map(drop)
     }
 
     /// Reports the facts; the answer comes after they are on the server's disk.
@@ -169,8 +120,7 @@ impl BootServer {
     /// # Errors
     /// When they did not arrive or were not taken.
     pub fn facts(&self, facts: &Facts) -> Result<Answer, ReportError> {
-        let body = serde_json::to_vec(facts).map_err(|error| ReportError::Unwritable(error.to_string()))?;
-        answer(&self.post("/boot/facts", &body)?)
+        exchange::answer(&self.0.post("/boot/facts", &written(facts)?)?)
     }
 
     /// Asks what to do next, without changing anything.
@@ -178,67 +128,7 @@ impl BootServer {
     /// # Errors
     /// When there is no understandable answer.
     pub fn next(&self) -> Result<Answer, ReportError> {
-        let url = format!("{}/boot/next", self.base);
-        let response = self.http.get(url).header("Authorization", &self.authorization).call();
-        answer(&read(response)?)
-    }
-
-    fn post(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, ReportError> {
-        let response = self
-            .http
-            .post(format!("{}{path}", self.base))
-            .header("Authorization", &self.authorization)
-            .header("Content-Type", "application/json")
-            .send(body);
-        read(response)
-    }
-}
-
-fn read(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Vec<u8>, ReportError> {
-    let mut response = response.map_err(|error| ReportError::Unreachable(plain(&error)))?;
-    let body = response
-        .body_mut()
-        .with_config()
-        .limit(LONGEST_ANSWER)
-        .read_to_vec()
-        .map_err(|error| ReportError::Unreachable(plain(&error)))?;
-    let status = response.status();
-    if status.is_success() {
-        return Ok(body);
-    }
-    // Servers may also send a date (RFC 9110, section 10.2.3); this machine's clock is not to be trusted with one.
-    let retry_after = response
-        .headers()
-        .get("retry-after")
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .map(Duration::from_secs);
-    Err(refusal(status.as_u16(), &body, retry_after))
-}
-
-fn refusal(status: u16, body: &[u8], retry_after: Option<Duration>) -> ReportError {
-    let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
-    let detail = [problem.detail, problem.title]
-        .into_iter()
-        .find(|text| !text.is_empty())
-        .unwrap_or_else(|| "it gave no reason".to_owned());
-    ReportError::Refused {
-        status,
-        code: problem.code,
-        detail,
-        retry_after,
-    }
-}
-
-fn answer(body: &[u8]) -> Result<Answer, ReportError> {
-    serde_json::from_slice(body).map_err(|error| ReportError::Malformed(error.to_string()))
-}
-
-/// The error in the words of the system, without the library's own.
-fn plain(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Io(io) => io.to_string(),
-        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
-        other => other.to_string(),
+        exchange::answer(&self.0.get("/boot/next")?)
     }
 }
 
@@ -247,6 +137,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::thread::{self, JoinHandle};
+    use std::time::Duration;
 
     use super::*;
 
@@ -342,22 +233,6 @@ mod tests {
             panic!("it was refused");
         };
         assert_eq!((status, retry_after), (503, Some(Duration::from_secs(7))));
-    }
-
-    #[test]
-    fn answers_without_json_are_told_apart() {
-        assert_eq!(
-            refusal(502, b"<html>", None),
-            ReportError::Refused {
-                status: 502,
-                code: String::new(),
-                detail: "it gave no reason".to_owned(),
-                retry_after: None,
-            }
-        );
-        assert!(matches!(answer(b"hello"), Err(ReportError::Malformed(_))));
-        let newer = answer(br#"{"host":"h","next":"dance"}"#).unwrap();
-        assert_eq!((newer.next, newer.poll_seconds), (Next::Unknown, 10));
     }
 
     #[test]

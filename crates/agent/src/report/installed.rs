@@ -1,0 +1,122 @@
+//! The server as an installed machine's agent sees it.
+
+use std::fmt;
+
+use muster_facts::Facts;
+use serde::Deserialize;
+
+use super::ReportError;
+use super::exchange::{Exchange, answer, written};
+
+/// What the agent gets for its one-time token.
+#[derive(Deserialize)]
+pub struct Enrolment {
+    /// The host's id in the ledger.
+    pub host: String,
+    /// The secret by which the server knows this agent from now on; it is told this once.
+    pub credential: String,
+}
+
+impl fmt::Debug for Enrolment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Enrolment({})", self.host)
+    }
+}
+
+/// The server's answer to a report and to a sign of life.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct AgentAnswer {
+    /// The host's id in the ledger.
+    pub host: String,
+    /// Its name, once it has one.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The server wants the facts now.
+    #[serde(default)]
+    pub report: bool,
+    /// Time between two signs of life, seconds.
+    #[serde(default = "default_heartbeat")]
+    pub heartbeat_seconds: u64,
+    /// Time between two looks whether the facts have changed, seconds.
+    #[serde(default = "default_look")]
+    pub look_seconds: u64,
+}
+
+const fn default_heartbeat() -> u64 {
+    60
+}
+
+const fn default_look() -> u64 {
+    300
+}
+
+/// Gets this machine's credential for the token of its installation. A token is good once.
+///
+/// # Errors
+/// When the server was not reached, or the token is not good (any more).
+pub fn enrol(base: &str, token: &str) -> Result<Enrolment, ReportError> {
+    answer(&Exchange::new(base, token).post("/boot/enrol", b"")?)
+}
+
+/// The server and this machine's credential.
+pub struct AgentServer(Exchange);
+
+impl fmt::Debug for AgentServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AgentServer({})", self.base())
+    }
+}
+
+impl AgentServer {
+    /// `base` is the URL without a final slash.
+    #[must_use]
+    pub fn new(base: &str, credential: &str) -> Self {
+        Self(Exchange::new(base, credential))
+    }
+
+    /// The base URL.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        self.0.base()
+    }
+
+    /// Reports the facts; the answer comes after they are on the server's disk.
+    ///
+    /// # Errors
+    /// When they did not arrive or were not taken.
+    pub fn facts(&self, facts: &Facts) -> Result<AgentAnswer, ReportError> {
+        answer(&self.0.post("/agent/v1/facts", &written(facts)?)?)
+    }
+
+    /// Says that this machine is there, and nothing else.
+    ///
+    /// # Errors
+    /// When it did not arrive or was refused.
+    pub fn heartbeat(&self) -> Result<AgentAnswer, ReportError> {
+        answer(&self.0.post("/agent/v1/heartbeat", b"")?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_in_debug_output() {
+        let enrolment = Enrolment {
+            host: "5f0c".to_owned(),
+            credential: "secret".to_owned(),
+        };
+        let shown = format!("{enrolment:?} {:?}", AgentServer::new("http://a", "secret"));
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
+    fn a_short_answer_has_the_usual_intervals() {
+        let answer: AgentAnswer = serde_json::from_str(r#"{"host":"5f0c"}"#).unwrap();
+        assert_eq!(
+            (answer.heartbeat_seconds, answer.look_seconds, answer.report),
+            (60, 300, false)
+        );
+    }
+}

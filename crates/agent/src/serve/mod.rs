@@ -1,0 +1,314 @@
+//! `muster-agent serve`: the service on an installed machine.
+//!
+//! It enrols once with the token that the installation left for it, then tells the server that the machine is there
+//! ([`Rhythm`] says when) and what it is, at the start and when that changes. It never gives up: whatever fails is said on
+//! standard error, which is the journal, and tried again later. SIGTERM ends it at once, as nothing is ever half written.
+
+mod keeping;
+mod look;
+mod patience;
+mod rhythm;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, Signal};
+
+use crate::report::{AgentServer, ReportError, enrol};
+use keeping::{Files, Given};
+use look::Looker;
+use patience::{Patience, Setback};
+use rhythm::{Due, Rhythm};
+
+/// What the command line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Directory of the machine that is reported; `/` for the one this runs on.
+    pub root: PathBuf,
+    /// Where `MUSTER_SERVER` and `MUSTER_TOKEN` are when they are not in the environment; the credential is kept beside it.
+    pub env: PathBuf,
+}
+
+impl Options {
+    /// Reports the machine below `root`, with the settings of that machine.
+    #[must_use]
+    pub fn below(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            env: root.join("etc/muster/agent.env"),
+        }
+    }
+}
+
+/// Serves until it is ended. Comes back only when there is nothing it could serve: no server is named.
+pub fn run(options: &Options) -> ExitCode {
+    let files = Files::beside(&options.env);
+    let given = match files.given() {
+        Ok(given) => given,
+        Err(why) => {
+            say(&why);
+            return ExitCode::from(2);
+        }
+    };
+    say(&format!(
+        "muster-agent {} reports to {}",
+        env!("CARGO_PKG_VERSION"),
+        given.server
+    ));
+    let mut looker = Looker::new(&options.root);
+    let mut door = Door::new(&files, given);
+    loop {
+        let credential = door.credential();
+        let refused = Serving::new(door.server(), &credential, &mut looker).run();
+        say(&refused.words);
+        door.refused(refused.pause);
+    }
+}
+
+/// Gets this machine's credential, and another one when the first is not good any more.
+struct Door<'a> {
+    files: &'a Files,
+    given: Given,
+    /// A token that the server did not take.
+    useless: Option<String>,
+    patience: Patience,
+}
+
+impl<'a> Door<'a> {
+    fn new(files: &'a Files, given: Given) -> Self {
+        Self {
+            files,
+            given,
+            useless: None,
+            patience: Patience::default(),
+        }
+    }
+
+    fn server(&self) -> &str {
+        &self.given.server
+    }
+
+    /// The kept credential, else a new one for the token; tried until there is one.
+    fn credential(&mut self) -> String {
+        loop {
+            let failed = match self.files.credential() {
+                Ok(Some(credential)) => return credential,
+                Ok(None) => match self.enrol() {
+                    Ok(credential) => return credential,
+                    Err(failed) => failed,
+                },
+                Err(why) => Failed::Here(why),
+            };
+            let setback = self.setback(&failed);
+            say(&setback.words);
+            thread::sleep(setback.pause);
+        }
+    }
+
+    /// The server does not know the credential: a token that was not tried yet may bring a new one. Else it is asked again
+    /// after a while, as it may have been restored from a backup.
+    fn refused(&mut self, pause: Duration) {
+        if self.token().is_some_and(|token| self.useless.as_ref() != Some(&token)) {
+            match self.enrol() {
+                Ok(_) => return,
+                Err(failed) => say(&self.setback(&failed).words),
+            }
+        }
+        thread::sleep(pause);
+    }
+
+    /// The one-time token there is now: in the file may be a newer one than at the start.
+    fn token(&self) -> Option<String> {
+        self.files.token().or_else(|| self.given.token.clone())
+    }
+
+    /// Spends the token. Room for the credential is made before, as it is told once: a full disk costs no token.
+    fn enrol(&mut self) -> Result<String, Failed> {
+        let token = self.token().ok_or(Failed::NoToken)?;
+        let room = self.files.make_room().map_err(Failed::Here)?;
+        let enrolment = {
+            let _held = Held::new();
+            let enrolment = enrol(&self.given.server, &token).map_err(|error| {
+                if matches!(error, ReportError::Refused { status: 400..=499, .. }) {
+                    self.useless = Some(token);
+                }
+                Failed::There(error)
+            })?;
+            room.keep(&enrolment.credential).map_err(Failed::Here)?;
+            enrolment
+        };
+        self.patience.success();
+        self.given.token = None;
+        say(&format!("enrolled: this machine is host {}", enrolment.host));
+        if let Err(why) = self.files.forget_token() {
+            say(&format!("{why}; the token in it is spent and opens nothing any more"));
+        }
+        Ok(enrolment.credential)
+    }
+
+    fn setback(&mut self, failed: &Failed) -> Setback {
+        match failed {
+            Failed::Here(_) | Failed::NoToken => Setback::soon(failed.to_string()),
+            Failed::There(error) => self.patience.failure(self.server().to_owned().as_str(), error),
+        }
+    }
+}
+
+/// Why there is no credential.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("{0}")]
+    Here(String),
+    #[error("there is neither a credential nor a token: install this machine by Muster, or give its agent a token")]
+    NoToken,
+    #[error("this machine could not be enrolled: {0}")]
+    There(ReportError),
+}
+
+/// While it lives SIGTERM waits: between the server's word and the disk nobody ends this program.
+struct Held(SigSet);
+
+impl Held {
+    fn new() -> Self {
+        let mut set = SigSet::empty();
+        set.add(Signal::SIGTERM);
+        set.add(Signal::SIGINT);
+        // Blocking a signal of one's own thread cannot fail.
+        let _ = set.thread_block();
+        Self(set)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.thread_unblock();
+    }
+}
+
+/// One credential at work.
+struct Serving<'a> {
+    server: AgentServer,
+    looker: &'a mut Looker,
+    rhythm: Rhythm,
+    patience: Patience,
+    known_as: Option<String>,
+}
+
+impl<'a> Serving<'a> {
+    fn new(server: &str, credential: &str, looker: &'a mut Looker) -> Self {
+        Self {
+            server: AgentServer::new(server, credential),
+            looker,
+            rhythm: Rhythm::new(Instant::now()),
+            patience: Patience::default(),
+            known_as: None,
+        }
+    }
+
+    /// Reports and says that the machine is there until the server refuses the credential.
+    fn run(mut self) -> Setback {
+        loop {
+            let (due, pause) = self.rhythm.next(Instant::now());
+            thread::sleep(pause);
+            let answer = match due {
+                Due::Look => match self.look() {
+                    Some(answer) => answer,
+                    None => continue,
+                },
+                Due::Heartbeat => self.server.heartbeat(),
+            };
+            let now = Instant::now();
+            match answer {
+                Ok(answer) => {
+                    if self.patience.success() {
+                        say("the server answers again");
+                    }
+                    self.tell_name(&answer.host, answer.name.as_deref());
+                    self.rhythm.answered(&answer, now);
+                }
+                Err(error) if is_refused_credential(&error) => {
+                    return Setback::slow(format!(
+                        "the server refuses this machine's credential: {error}; install the machine anew, or give its \
+                         agent a new token"
+                    ));
+                }
+                // The machine is there all the same, and goes on saying so.
+                Err(error) if due == Due::Look && is_refused_report(&error) => {
+                    say(&format!("the server does not take the facts of this machine: {error}"));
+                    self.rhythm.reported();
+                }
+                Err(error) => {
+                    let setback = self.patience.failure(self.server.base(), &error);
+                    say(&setback.words);
+                    self.rhythm.failed(due, setback.pause, now);
+                }
+            }
+        }
+    }
+
+    /// Looks at the machine, and reports when there is something new. `None`: there is not.
+    fn look(&mut self) -> Option<Result<crate::report::AgentAnswer, ReportError>> {
+        let wanted = self.rhythm.is_wanted();
+        let found = self.looker.look();
+        self.rhythm.looked(Instant::now());
+        let facts = match found {
+            Ok(facts) => facts,
+            Err(why) => {
+                say(&why);
+                return None;
+            }
+        };
+        if !self.looker.is_due(&facts, wanted) {
+            return None;
+        }
+        let answer = self.server.facts(&facts);
+        match &answer {
+            Ok(_) => {
+                self.looker.told(&facts);
+                say("the facts of this machine are reported");
+            }
+            Err(error) if is_refused_report(error) => self.looker.refused(&facts),
+            Err(_) => {}
+        }
+        Some(answer)
+    }
+
+    fn tell_name(&mut self, host: &str, name: Option<&str>) {
+        let name = name.unwrap_or(host);
+        if self.known_as.as_deref() != Some(name) {
+            say(&format!("the server knows this machine as {name}"));
+            self.known_as = Some(name.to_owned());
+        }
+    }
+}
+
+const fn is_refused_credential(error: &ReportError) -> bool {
+    matches!(error, ReportError::Refused { status: 401 | 403, .. })
+}
+
+/// Whether the server has understood the facts and does not take them.
+const fn is_refused_report(error: &ReportError) -> bool {
+    matches!(
+        error,
+        ReportError::Refused {
+            status: 409 | 413 | 422,
+            ..
+        }
+    )
+}
+
+/// A line for the journal.
+fn say(words: &str) {
+    use std::io::Write;
+    // Nobody reads it any more, or the disk is full: the work goes on.
+    let _ = writeln!(std::io::stderr().lock(), "{words}");
+}
+
+/// Pauses that are never the same: a thousand agents that lost their server together do not come back together.
+fn scattered(pause: Duration) -> Duration {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let random = RandomState::new().build_hasher().finish();
+    pause.mul_f64(0.75 + (random % 1000) as f64 / 2000.0)
+}

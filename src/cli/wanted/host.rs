@@ -1,0 +1,245 @@
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{ACTOR, FindArgs, fields::Fields, report};
+use crate::{
+    app,
+    cli::table::table,
+    desired::{Fault, Objects, Values},
+    inventory::HostId,
+    provision::{Catalog, CatalogFault, HostDesired, NewHost},
+    store::PlannedHost,
+};
+
+/// What a condition can name of a host beside its values.
+const OWN: [&str; 11] = [
+    "name", "id", "mac", "state", "profile", "distro", "address", "vendor", "product", "serial", "uuid",
+];
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PlanArgs {
+    /// Its name, MAC or id.
+    host: String,
+    /// What it is installed for; an empty text takes it away.
+    #[arg(long)]
+    profile: Option<String>,
+    /// Change maps key by key instead of replacing them.
+    #[arg(long)]
+    in_place: bool,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct NewHostArgs {
+    /// Its name.
+    name: String,
+    /// The MAC of an interface it boots from; may be given again for each further one.
+    #[arg(long, required = true, value_name = "MAC")]
+    mac: Vec<String>,
+    /// What it is installed for.
+    #[arg(long)]
+    profile: Option<String>,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum HostCommand {
+    /// Enter a host before it boots for the first time.
+    Add(NewHostArgs),
+    /// Say what is wanted of a host.
+    Edit(PlanArgs),
+    /// Show the hosts that have a name or a plan.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the hosts that meet conditions on what they are and on their values in force.
+    Find(FindArgs),
+    /// Show the values in force with the layer of each.
+    Report {
+        /// Its name, MAC or id.
+        host: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Enter a host that is planned as another. What is one host's alone (hostname, MACs, addresses) is not copied.
+    Copy {
+        /// The name, MAC or id of the one there is.
+        host: String,
+        /// The name of the new one.
+        to: String,
+        /// The MAC of an interface of the new one; may be given again for each further one.
+        #[arg(long, required = true, value_name = "MAC")]
+        mac: Vec<String>,
+    },
+    /// Give a host a name, or another one.
+    Rename {
+        /// Its name, MAC or id.
+        host: String,
+        /// Its new name.
+        to: String,
+    },
+    /// Take back all that is wanted of a host; the host stays, unless it was entered and never heard of.
+    Remove {
+        /// Its name, MAC or id.
+        host: String,
+    },
+}
+
+pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<String, CatalogFault> {
+    let now = app::now();
+    match command {
+        HostCommand::Add(args) => {
+            let new = NewHost {
+                name: args.name.clone(),
+                macs: args.mac,
+                profile: args.profile,
+                values: Values::default().changed(args.fields.0, false)?,
+            };
+            let id = catalog.add_host(new, ACTOR, now).await?;
+            Ok(format!(
+                "entered host {} ({id}); it is known when it boots\n",
+                args.name
+            ))
+        }
+        HostCommand::List { json } => {
+            let mut hosts = catalog.hosts().await?;
+            hosts.retain(|known| {
+                known.host.name.is_some() || known.plan.profile.is_some() || !known.plan.values.as_map().is_empty()
+            });
+            Ok(listed(&hosts, json))
+        }
+        HostCommand::Find(args) => find(catalog, &args).await,
+        HostCommand::Edit(args) => {
+            let id = catalog.host_called(&args.host).await?.id;
+            let mut plan = known(catalog, id, &args.host).await?.plan;
+            if let Some(profile) = args.profile {
+                plan.profile = Some(profile).filter(|name| !name.is_empty());
+            }
+            plan.values = plan.values.changed(args.fields.0, args.in_place)?;
+            catalog.set_plan(plan, ACTOR, now).await?;
+            Ok(format!("changed what is wanted of host {}\n", args.host))
+        }
+        HostCommand::Report { host, json } => {
+            let id = catalog.host_called(&host).await?.id;
+            Ok(report(&known(catalog, id, &host).await?.effective, json))
+        }
+        HostCommand::Copy { host, to, mac } => {
+            let from = catalog.host_called(&host).await?.id;
+            let left_out = catalog.copy_host(from, &to, mac, ACTOR, now).await?;
+            let mut text = format!("entered host {to}, planned as {host}\n");
+            if !left_out.is_empty() {
+                text.push_str(&format!(
+                    "not copied, because they are one host's alone: {}\n",
+                    left_out.join(", ")
+                ));
+            }
+            Ok(text)
+        }
+        HostCommand::Rename { host, to } => {
+            let known = catalog.host_called(&host).await?;
+            catalog.rename_host(&known, &to, ACTOR, now).await?;
+            Ok(format!("renamed host {host} to {to}\n"))
+        }
+        HostCommand::Remove { host } => {
+            let known = catalog.host_called(&host).await?;
+            Ok(if catalog.remove_host(&known, ACTOR, now).await? {
+                format!("removed host {host}; it was never heard of\n")
+            } else {
+                format!("nothing is wanted of host {host} any more\n")
+            })
+        }
+    }
+}
+
+async fn known(catalog: &Catalog, id: HostId, word: &str) -> Result<HostDesired, CatalogFault> {
+    let found = catalog.host(id).await?;
+    found.ok_or_else(|| {
+        Fault::new(
+            "host",
+            word,
+            "it was forgotten just now",
+            "look at `muster hosts` again",
+        )
+        .into()
+    })
+}
+
+async fn find(catalog: &Catalog, args: &FindArgs) -> Result<String, CatalogFault> {
+    args.check(&OWN)?;
+    let objects = catalog.objects().await?;
+    let mut hosts = catalog.hosts().await?;
+    let mut fault = None;
+    hosts.retain(|known| match meets(args, &objects, known) {
+        Ok(met) => met,
+        Err(broken) => {
+            fault.get_or_insert(broken);
+            false
+        }
+    });
+    match fault {
+        Some(fault) => Err(fault.into()),
+        None => Ok(listed(&hosts, args.json)),
+    }
+}
+
+fn meets(args: &FindArgs, objects: &Objects, known: &PlannedHost) -> Result<bool, Fault> {
+    let host = &known.host;
+    let profile = known.plan.profile.as_deref();
+    let lineage = profile.map(|profile| objects.lineage(profile)).transpose()?;
+    // A host of a profile is one of the profiles that this stands on, too.
+    let profiles = lineage.iter().flat_map(|lineage| lineage.nearest_first());
+    let one = |text: Option<String>| text.into_iter().collect::<Vec<_>>();
+    let summary = &host.summary;
+    let values = [
+        one(host.name.clone()),
+        vec![host.id.to_string()],
+        known.macs.iter().map(ToString::to_string).collect(),
+        vec![host.state.as_str().to_owned()],
+        profiles.map(|profile| profile.name.clone()).collect(),
+        one(lineage.map(|lineage| lineage.distro.name.clone())),
+        one(host.address.map(|address| address.to_string())),
+        one(summary.vendor.clone()),
+        one(summary.product.clone()),
+        one(summary.serial.clone()),
+        one(summary.uuid.clone()),
+    ];
+    let own: Vec<(&str, Vec<String>)> = OWN.into_iter().zip(values).collect();
+    let label = host.name.clone().unwrap_or_else(|| host.id.to_string());
+    Ok(args.met(&own, &objects.of_host(&known.plan, &label)?.shown()))
+}
+
+fn listed(hosts: &[PlannedHost], json: bool) -> String {
+    if json {
+        let all: Vec<Value> = hosts
+            .iter()
+            .map(|known| {
+                json!({"id": known.host.id, "name": known.host.name, "macs": known.macs,
+                    "state": known.host.state.as_str(), "profile": known.plan.profile,
+                    "values": known.plan.values.shown()})
+            })
+            .collect();
+        return format!("{:#}\n", Value::from(all));
+    }
+    let rows: Vec<Vec<String>> = hosts
+        .iter()
+        .map(|known| {
+            let mut macs: Vec<String> = known.macs.iter().take(2).map(ToString::to_string).collect();
+            let more = known.macs.len().saturating_sub(macs.len());
+            if more > 0 {
+                macs.push(format!("+{more}"));
+            }
+            vec![
+                known.host.name.clone().unwrap_or_else(|| known.host.id.to_string()),
+                known.plan.profile.clone().unwrap_or_else(|| "-".to_owned()),
+                known.host.state.as_str().to_owned(),
+                macs.join(" "),
+            ]
+        })
+        .collect();
+    table(&["NAME", "PROFILE", "STATE", "MAC"], &rows)
+}

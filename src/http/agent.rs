@@ -1,0 +1,207 @@
+//! What agents of installed systems ask: `/agent/v1/…`. Who may call: an agent by the credential that it got at its
+//! enrolment and that was not revoked; it speaks for its host and for no other.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, State, rejection::BytesRejection},
+    http::{StatusCode, request::Parts},
+    middleware,
+    routing::post,
+};
+use axum_extra::{
+    TypedHeader,
+    headers::{Authorization, authorization::Bearer},
+};
+use serde::Serialize;
+
+use super::{
+    Problem,
+    boot::{WRONG_TOKENS, lock},
+    deadline::{LONGEST_REQUEST, in_time},
+    reports::{MAX_FACTS_BYTES, Reception, Turn, read_facts},
+};
+use crate::{
+    auth::{ClientAddress, Secret, Throttle},
+    discovery::ReportRefused,
+    provision::agents::{Agent, AgentRefused, AgentStep, Agents},
+};
+
+/// Reports taken in at once; each may hold some tens of megabytes for a moment. Agents come again by themselves.
+const REPORTS: usize = 32;
+/// How long a report waits for its turn.
+const WAIT: Duration = Duration::from_secs(5);
+/// When an agent whose host is not known here comes again, seconds.
+const HOST_UNKNOWN_AGAIN: u64 = 60;
+
+#[derive(Clone)]
+struct AgentState {
+    agents: Agents,
+    reception: Reception,
+    wrong: Arc<Mutex<Throttle<ClientAddress>>>,
+}
+
+/// Routes for agents. They need the client's address as `ConnectInfo<SocketAddr>`.
+pub fn agent_router(agents: Agents) -> Router {
+    let state = AgentState {
+        agents,
+        reception: Reception::new(REPORTS, WAIT),
+        wrong: Arc::new(Mutex::new(Throttle::new(WRONG_TOKENS))),
+    };
+    Router::new()
+        .route("/agent/v1/facts", post(facts))
+        .route("/agent/v1/heartbeat", post(heartbeat))
+        .layer(DefaultBodyLimit::max(MAX_FACTS_BYTES))
+        .layer(middleware::from_fn_with_state(LONGEST_REQUEST, in_time))
+        .with_state(state)
+}
+
+/// An agent with a good credential: looked at before the first byte of the body is read.
+struct Admitted {
+    agent: Agent,
+    client: IpAddr,
+    credential: Secret,
+}
+
+impl FromRequestParts<AgentState> for Admitted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AgentState) -> Result<Self, Problem> {
+        let ConnectInfo(client) = ConnectInfo::<SocketAddr>::from_request_parts(parts, state)
+            .await
+            .map_err(|missing| Problem::internal(&missing))?;
+        let client = client.ip().to_canonical();
+        let header = TypedHeader::<Authorization<Bearer>>::from_request_parts(parts, state).await;
+        let credential = header.map(|header| Secret::chosen(header.token().to_owned())).map_err(|_| {
+            Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "agent_credential_missing",
+                "send the agent's credential: `Authorization: Bearer …`; it got one at its enrolment (POST /boot/enrol)",
+            )
+        })?;
+        let agent = state
+            .agents
+            .admit(credential.reveal(), client)
+            .await
+            .map_err(|refused| state.refuse(client, &refused))?;
+        Ok(Self {
+            agent,
+            client,
+            credential,
+        })
+    }
+}
+
+/// The same with room for its report.
+struct Reporting {
+    admitted: Admitted,
+    turn: Turn,
+}
+
+impl FromRequestParts<AgentState> for Reporting {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AgentState) -> Result<Self, Problem> {
+        let admitted = Admitted::from_request_parts(parts, state).await?;
+        let client = ClientAddress::of(admitted.client);
+        let turn = state.reception.enter(client, admitted.credential.hash()).await?;
+        Ok(Self { admitted, turn })
+    }
+}
+
+/// What an agent is told.
+#[derive(Debug, Serialize)]
+struct AgentAnswer {
+    host: String,
+    name: Option<String>,
+    report: bool,
+    heartbeat_seconds: u32,
+    look_seconds: u32,
+}
+
+impl From<AgentStep> for AgentAnswer {
+    fn from(step: AgentStep) -> Self {
+        Self {
+            host: step.host.to_string(),
+            name: step.name,
+            report: step.report,
+            heartbeat_seconds: step.heartbeat_seconds,
+            look_seconds: step.look_seconds,
+        }
+    }
+}
+
+/// Facts of the credential's host; answered after they are committed.
+async fn facts(
+    State(state): State<AgentState>,
+    Reporting { admitted, turn }: Reporting,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<AgentAnswer>, Problem> {
+    let Admitted { agent, client, .. } = admitted;
+    let body = body.map_err(|rejection| {
+        let why = format!("a facts document has at most {MAX_FACTS_BYTES} bytes");
+        state.agents.facts_refused(&agent, client, "facts_too_large", &why);
+        Problem::new(rejection.status(), "facts_too_large", why)
+    })?;
+    let facts = read_facts(&body).map_err(|why| {
+        state.agents.facts_refused(&agent, client, "facts_malformed", &why);
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "facts_malformed", why)
+    })?;
+    // On a task of its own: a machine that hangs up in the middle does not leave a report half taken.
+    let agents = state.agents.clone();
+    let accepted = tokio::spawn(async move {
+        let _turn = turn;
+        agents.report(&agent, facts, client).await
+    })
+    .await
+    .map_err(|stopped| Problem::internal(&stopped))?;
+    accepted
+        .map(|step| Json(step.into()))
+        .map_err(|refused| state.refuse(client, &refused))
+}
+
+/// A sign of life: nothing but the credential.
+async fn heartbeat(State(state): State<AgentState>, Admitted { agent, client, .. }: Admitted) -> Json<AgentAnswer> {
+    Json(state.agents.heartbeat(&agent, client).into())
+}
+
+impl AgentState {
+    fn refuse(&self, client: IpAddr, refused: &AgentRefused) -> Problem {
+        let words = refused.to_string();
+        match refused {
+            AgentRefused::Unknown => self.unknown(client, words),
+            AgentRefused::Revoked => Problem::new(StatusCode::UNAUTHORIZED, "agent_revoked", words),
+            AgentRefused::Report(ReportRefused::AnotherMachine { .. }) => {
+                Problem::new(StatusCode::CONFLICT, "another_machine", words)
+            }
+            AgentRefused::Report(ReportRefused::HostUnknown) => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "host_unknown", words).retry_after(HOST_UNKNOWN_AGAIN)
+            }
+            AgentRefused::Report(other) => Problem::internal(other),
+            AgentRefused::Store(cause) => Problem::internal(cause),
+        }
+    }
+
+    /// Wrong credentials are counted by address; an agent with a good one is served whatever others behind its address
+    /// guess.
+    fn unknown(&self, client: IpAddr, words: String) -> Problem {
+        let (client, now) = (ClientAddress::of(client), self.agents.now());
+        let mut wrong = lock(&self.wrong);
+        if let Some(wait) = wrong.wait(&client, now) {
+            return Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "too many wrong credentials from this address; wait a minute",
+            )
+            .retry_after(wait.as_secs().max(1));
+        }
+        wrong.tried(&client, now);
+        Problem::new(StatusCode::UNAUTHORIZED, "agent_unknown", words)
+    }
+}

@@ -1,0 +1,112 @@
+//! Static addresses, checked where they are entered.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use ipnet::IpNet;
+use muster_facts::MacAddr;
+use serde_json::{Map, Value};
+
+use super::{Catalog, CatalogFault, label};
+use crate::desired::{Fault, HostPlan};
+
+impl Catalog {
+    /// Static addresses lie in the configured subnet of their network, are nobody else's, and are written once.
+    pub(super) async fn check_addresses(&self, plan: &HostPlan, macs: &[MacAddr]) -> Result<(), CatalogFault> {
+        let mut used: HashMap<IpAddr, String> = HashMap::new();
+        let own = addresses(plan.values.as_map());
+        if own.is_empty() {
+            return Ok(());
+        }
+        for (host, other) in self.store.plans().await? {
+            if other.host != plan.host {
+                for (_, net) in addresses(other.values.as_map()) {
+                    used.insert(net.addr(), format!("host {}", label(&host)));
+                }
+            }
+        }
+        for subnet in self.subnets.iter() {
+            if let Some(router) = subnet.router {
+                used.insert(router.into(), format!("the router of subnet {}", subnet.network));
+            }
+            for kept in subnet.reservations.iter().filter(|kept| !macs.contains(&kept.mac)) {
+                used.insert(kept.address.into(), format!("the reservation of {}", kept.mac));
+            }
+        }
+        for (path, net) in own {
+            let fault = |why: String, advice: &str| Err(Fault::new(&path, &net.to_string(), why, advice).into());
+            if let Some(owner) = used.insert(net.addr(), "another interface of this host".to_owned()) {
+                return fault(format!("the address is used by {owner}"), "write another address");
+            }
+            if let IpNet::V4(net4) = net
+                && let Some(subnet) = self.subnets.iter().find(|subnet| subnet.network.contains(&net4.addr()))
+            {
+                let outside = net4.addr() == subnet.network.network() || net4.addr() == subnet.network.broadcast();
+                if subnet.network.prefix_len() != net4.prefix_len() || outside {
+                    return fault(
+                        format!("it does not fit the configured subnet {}", subnet.network),
+                        "write an address of that subnet with its prefix",
+                    );
+                }
+            } else if net.addr().is_ipv4() && !self.subnets.is_empty() {
+                return fault(
+                    "it lies in no configured subnet".to_owned(),
+                    "write an address of a subnet of `muster config show`, or add the subnet",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Catalog {
+    /// An interface that a plan describes is not another host's.
+    pub(super) async fn check_planned_macs(&self, plan: &HostPlan) -> Result<(), CatalogFault> {
+        for mac in planned_macs(plan) {
+            if let Some(known) = self.store.known_host(mac).await?
+                && known.host.id != plan.host
+            {
+                return Err(Fault::new(
+                    "network.interfaces",
+                    &mac.to_string(),
+                    format!("it is an interface of host {}", label(&known.host)),
+                    "write the MAC of an interface of this host",
+                )
+                .into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Static addresses of a document, with the path of each.
+fn addresses(values: &Map<String, Value>) -> Vec<(String, IpNet)> {
+    let interfaces = values
+        .get("network")
+        .and_then(|network| network.get("interfaces"))
+        .and_then(Value::as_object);
+    let mut out = Vec::new();
+    for (name, interface) in interfaces.into_iter().flatten() {
+        let list = interface.get("addresses").and_then(Value::as_array);
+        for (place, text) in list.into_iter().flatten().enumerate() {
+            if let Some(net) = text.as_str().and_then(|text| text.parse().ok()) {
+                out.push((format!("network.interfaces.{name}.addresses.{place}"), net));
+            }
+        }
+    }
+    out
+}
+
+/// What interfaces of a document are called by, where it says so.
+pub(super) fn planned_macs(plan: &HostPlan) -> Vec<MacAddr> {
+    let interfaces = plan
+        .values
+        .as_map()
+        .get("network")
+        .and_then(|network| network.get("interfaces"))
+        .and_then(Value::as_object);
+    interfaces
+        .into_iter()
+        .flat_map(Map::values)
+        .filter_map(|interface| interface.get("mac")?.as_str()?.parse().ok())
+        .collect()
+}

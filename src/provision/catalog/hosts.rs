@@ -1,0 +1,227 @@
+//! Hosts that people enter, name and copy.
+//!
+//! A host's name is what people call it here, and what the installed system is called unless `hostname` says otherwise
+//! (docs/decisions/0009).
+
+use chrono::{DateTime, Utc};
+use muster_facts::MacAddr;
+use serde_json::Value;
+
+use super::{Catalog, CatalogFault, addresses::planned_macs, entry, label};
+use crate::{
+    desired::{Fault, HostPlan, Values, check_name},
+    inventory::{Change, Host, HostId, Key, Source, State, new_id},
+    store::{ObjectWrite, PlannedHost, StoreError},
+};
+
+/// A host that is entered before it was heard of.
+#[derive(Debug, Clone)]
+pub struct NewHost {
+    /// Its name.
+    pub name: String,
+    /// Its interfaces, as people write them.
+    pub macs: Vec<String>,
+    /// What it is installed for.
+    pub profile: Option<String>,
+    /// Its own layer.
+    pub values: Values,
+}
+
+impl Catalog {
+    /// Every host with its plan.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn hosts(&self) -> Result<Vec<PlannedHost>, StoreError> {
+        self.store.planned_hosts().await
+    }
+
+    /// Enters a host that was not heard of, so that it is known when it boots first.
+    ///
+    /// # Errors
+    /// [`Fault`] when the name cannot be used, a MAC is none or another host's, the profile is not there, or an address
+    /// does not fit.
+    pub async fn add_host(&self, new: NewHost, actor: &str, now: DateTime<Utc>) -> Result<HostId, CatalogFault> {
+        let (revision, objects) = self.current().await?;
+        self.check_host_name(&new.name, None).await?;
+        let macs = self.check_macs(&new.macs).await?;
+        if let Some(profile) = &new.profile {
+            objects.lineage(profile)?;
+        }
+        let mut host = Host::discovered(HostId(new_id(now)), now);
+        host.name = Some(new.name.clone());
+        let id = host.id;
+        let plan = HostPlan {
+            profile: new.profile,
+            values: new.values,
+            ..HostPlan::empty(id)
+        };
+        self.check_planned_macs(&plan).await?;
+        self.check_addresses(&plan, &macs).await?;
+        let mut entry = entry(actor, "host.add", &format!("host:{id}"), now);
+        entry.detail = Some(new.name);
+        self.write(revision, &ObjectWrite::HostAdded(Box::new(host), macs, plan), &entry)
+            .await?;
+        Ok(id)
+    }
+
+    /// Enters a host that is planned as another, under its own name and interfaces. What is one host's alone is not
+    /// copied: `hostname`, and the MACs and addresses of its interfaces. Gives the paths of what was left out.
+    ///
+    /// # Errors
+    /// As [`Catalog::add_host`].
+    pub async fn copy_host(
+        &self,
+        from: HostId,
+        name: &str,
+        macs: Vec<String>,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, CatalogFault> {
+        let plan = self.store.plan(from).await?;
+        let (values, left_out) = shared(&plan.values);
+        let new = NewHost {
+            name: name.to_owned(),
+            macs,
+            profile: plan.profile,
+            values,
+        };
+        self.add_host(new, actor, now).await?;
+        Ok(left_out)
+    }
+
+    /// Gives a host a name. Snippets and Cobbler's addresses that name it follow its name.
+    ///
+    /// # Errors
+    /// [`Fault`] when the name cannot be used, or is another host's.
+    pub async fn rename_host(
+        &self,
+        host: &Host,
+        to: &str,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), CatalogFault> {
+        let (revision, _) = self.current().await?;
+        self.check_host_name(to, Some(host.id)).await?;
+        let change = Change {
+            id: new_id(now),
+            host: host.id,
+            at: now,
+            source: Source::Person,
+            actor: Some(actor.to_owned()),
+            field: "name".to_owned(),
+            before: host.name.clone(),
+            after: Some(to.to_owned()),
+        };
+        let mut entry = entry(actor, "host.rename", &format!("host:{}", host.id), now);
+        entry.detail = Some(format!("to {to}"));
+        let write = ObjectWrite::HostNamed(host.id, Some(to.to_owned()), Box::new(change));
+        self.write(revision, &write, &entry).await
+    }
+
+    /// Takes back all that is wanted of a host. One that was entered and never heard of ends with it: then true.
+    ///
+    /// # Errors
+    /// When the ledger fails.
+    pub async fn remove_host(&self, host: &Host, actor: &str, now: DateTime<Utc>) -> Result<bool, CatalogFault> {
+        let unheard = host.state == State::Discovered
+            && host.reported_at.is_none()
+            && host.booted_at.is_none()
+            && host.last_seen_at <= host.created_at;
+        if !unheard {
+            self.remove_plan(host.id, actor, now).await?;
+            return Ok(false);
+        }
+        let (revision, _) = self.current().await?;
+        let mut entry = entry(actor, "host.remove", &format!("host:{}", host.id), now);
+        entry.detail.clone_from(&host.name);
+        self.write(revision, &ObjectWrite::HostForgotten(host.id), &entry)
+            .await?;
+        Ok(true)
+    }
+
+    /// The interfaces that are a host's: as heard, and as planned.
+    pub(super) async fn macs_of(&self, plan: &HostPlan) -> Result<Vec<MacAddr>, StoreError> {
+        let known = self.store.interfaces(plan.host).await?;
+        let mut macs = planned_macs(plan);
+        macs.extend(known.into_iter().map(|interface| interface.mac));
+        Ok(macs)
+    }
+
+    async fn check_host_name(&self, name: &str, of: Option<HostId>) -> Result<(), CatalogFault> {
+        check_name(name)?;
+        let fault = |why: String, advice: &str| Err(Fault::new("name", name, why, advice).into());
+        if name.parse::<MacAddr>().is_ok() || name.parse::<HostId>().is_ok() {
+            return fault(
+                "it reads as a MAC or an id".to_owned(),
+                "choose a name that nobody takes for one",
+            );
+        }
+        for other in self.store.hosts_called(name).await? {
+            if Some(other.id) != of {
+                return fault(
+                    format!("host {} has this name", other.id),
+                    "choose another name, or change that host",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_macs(&self, texts: &[String]) -> Result<Vec<MacAddr>, CatalogFault> {
+        let mut macs: Vec<MacAddr> = Vec::new();
+        for text in texts {
+            let fault = |why: String, advice: &str| Err(Fault::new("mac", text, why, advice).into());
+            let Ok(mac) = text.parse::<MacAddr>() else {
+                return fault(
+                    "it is no MAC address".to_owned(),
+                    "write six hex pairs such as 52:54:00:77:00:01",
+                );
+            };
+            if Key::mac(mac).is_none() {
+                return fault(
+                    "no interface has such an address of its own".to_owned(),
+                    "write the address that is printed on the machine or its interface",
+                );
+            }
+            if macs.contains(&mac) {
+                return fault("it is written twice".to_owned(), "write each interface once");
+            }
+            if let Some(known) = self.store.known_host(mac).await? {
+                return fault(
+                    format!("it is an interface of host {}", label(&known.host)),
+                    "use that host (`muster host rename`, `muster host edit`), or write another MAC",
+                );
+            }
+            macs.push(mac);
+        }
+        if macs.is_empty() {
+            return Err(Fault::unshown("mac", "a host is known by its interfaces", "add --mac").into());
+        }
+        Ok(macs)
+    }
+}
+
+/// What two hosts can have in common, and the paths of what they cannot.
+fn shared(values: &Values) -> (Values, Vec<String>) {
+    let mut map = values.as_map().clone();
+    let mut left_out = Vec::new();
+    if map.remove("hostname").is_some() {
+        left_out.push("hostname".to_owned());
+    }
+    let interfaces = map
+        .get_mut("network")
+        .and_then(|network| network.get_mut("interfaces"))
+        .and_then(Value::as_object_mut);
+    for (name, interface) in interfaces.into_iter().flatten() {
+        let Some(interface) = interface.as_object_mut() else {
+            continue;
+        };
+        for part in ["mac", "addresses"] {
+            if interface.remove(part).is_some() {
+                left_out.push(format!("network.interfaces.{name}.{part}"));
+            }
+        }
+    }
+    (Values::stored(map), left_out)
+}
