@@ -325,7 +325,7 @@ async fn installations_are_listed_found_and_followed_beside_what_is_usual() {
         "{page}"
     );
     assert!(
-        page.contains("usually 1:00") && page.contains("about 5:00 left"),
+        page.contains("usually 1:00") && page.contains("about 4:00 left"),
         "{page}"
     );
     assert!(page.contains("data-stage=\"packages\" aria-current=\"step\""), "{page}");
