@@ -32,7 +32,7 @@ use crate::{
         tftp::{TftpBounds, run_tftp},
     },
     provision::{
-        Catalog, Loaders,
+        Loaders,
         agents::Agents,
         answers::Answers,
         install::Installs,
@@ -97,7 +97,7 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     .map_err(AppError::View)?;
 
     let giver = RuleGiver::open(&discovery, Rules::new(store.clone()), Some(installs.clone()));
-    let mut loaders = Loaders::new(catalog.clone(), discovery.clone());
+    let mut loaders = Loaders::new(catalog, discovery.clone());
     loaders.look().await.map_err(AppError::View)?;
 
     let mut parts = Parts::default();
@@ -105,7 +105,7 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
     parts.start_tftp(settings, &discovery)?;
     let bounds = plain::http_bounds(settings, open_files);
     let page = parts
-        .start_http(settings, &discovery, &installs, &catalog, auth, &bounds)
+        .start_http(settings, &discovery, &installs, answers, auth, &bounds)
         .await?;
     parts.spawn("housekeeping", {
         let kept = run_housekeeping(store.clone(), parts.stop.clone());
@@ -269,7 +269,7 @@ impl Parts {
         settings: &Settings,
         discovery: &Discovery,
         installs: &Installs,
-        catalog: &Catalog,
+        answers: Answers,
         auth: Auth,
         bounds: &HttpBounds,
     ) -> Result<SocketAddr, AppError> {
@@ -277,13 +277,14 @@ impl Parts {
             .merge(install_router(installs.clone()))
             .merge(agent_router(Agents::new(installs.clone())))
             .merge(tree_router(
-                Trees::new(settings.boot.tree_dir.value.clone(), Some(catalog.clone())),
+                Trees::new(settings.boot.tree_dir.value.clone(), Some(answers.catalog().clone())),
                 installs.clone(),
             ));
         let mut page = page_router(PageState::new(PageSetup {
             discovery: discovery.clone(),
             auth,
             installs: Some(installs.clone()),
+            answers: Some(answers),
             https: settings.http.https.value,
             proxies: settings.http.proxies.value.clone(),
         }));

@@ -14,16 +14,19 @@ pub enum Permission {
     /// Start, cancel and retry installations, say by rules which hosts are installed with what, and end what a host's agent
     /// is known by.
     Install,
+    /// Distros, profiles, the site's defaults, and what is wanted of a host.
+    EditPlans,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ReadHosts,
         Self::ReadNetwork,
         Self::OwnAccount,
         Self::OwnTokens,
         Self::Install,
+        Self::EditPlans,
     ];
 }
 
@@ -32,7 +35,9 @@ impl Permission {
 pub const fn allows(role: Role, permission: Permission) -> bool {
     match permission {
         Permission::ReadHosts | Permission::ReadNetwork | Permission::OwnAccount => true,
-        Permission::OwnTokens | Permission::Install => matches!(role, Role::Operator | Role::Admin),
+        Permission::OwnTokens | Permission::Install | Permission::EditPlans => {
+            matches!(role, Role::Operator | Role::Admin)
+        }
     }
 }
 
@@ -54,6 +59,7 @@ mod tests {
     fn a_viewer_gives_no_program_access() {
         assert!(!allows(Role::Viewer, Permission::OwnTokens));
         assert!(!allows(Role::Viewer, Permission::Install));
+        assert!(!allows(Role::Viewer, Permission::EditPlans));
         assert!(allows(Role::Viewer, Permission::ReadHosts));
     }
 }

@@ -4,6 +4,7 @@
 //! ([`FieldKind`]); [`blend`] keeps the layer of every value beside it.
 
 mod blend;
+mod draft;
 mod fault;
 mod field;
 mod find;
@@ -15,6 +16,7 @@ mod text;
 mod values;
 
 pub use blend::{Effective, LayerName, blend};
+pub use draft::Draft;
 pub use fault::Fault;
 pub use field::{FIELDS, Field, FieldKind, field};
 pub use find::Condition;

@@ -150,12 +150,64 @@ impl Field {
     }
 }
 
+impl Field {
+    /// A value as people type it, so that [`Field::read`] gives it back; JSON where words cannot say it.
+    #[must_use]
+    pub fn write(&self, value: &Value) -> String {
+        let words = match (self.kind, value) {
+            (_, Value::Null) => return String::new(),
+            (FieldKind::Scalar, Value::String(text)) => return text.clone(),
+            (FieldKind::Scalar, other) => return other.to_string(),
+            (FieldKind::List, Value::Array(items)) if self.key == "ssh_keys" => lines(items),
+            (FieldKind::List, Value::Array(items)) => items.iter().map(|item| Some(quoted(item.as_str()?))).collect(),
+            (FieldKind::Map(_), Value::Object(map)) => assignments(map),
+            _ => None,
+        };
+        match words {
+            Some(words) if self.read(&words.join("\n")).as_ref() == Ok(value) => words.join("\n"),
+            _ => format!("{value:#}"),
+        }
+    }
+}
+
+fn lines(items: &[Value]) -> Option<Vec<String>> {
+    items.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+fn assignments(map: &Map<String, Value>) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    for (key, value) in map {
+        match value {
+            Value::Array(several) => {
+                for value in several {
+                    words.push(format!("{key}={}", quoted(value.as_str()?)));
+                }
+            }
+            Value::Null => words.push(key.clone()),
+            value => words.push(format!("{key}={}", quoted(value.as_str()?))),
+        }
+    }
+    Some(words)
+}
+
+/// One word for [`split_words`].
+fn quoted(text: &str) -> String {
+    let plain = |letter: char| !letter.is_ascii_whitespace() && !matches!(letter, '\'' | '"' | '\\');
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else if text.contains('\'') {
+        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        format!("'{text}'")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::*;
+    use super::{super::field, *};
 
     #[test]
     fn options_read_as_cobbler_s_users_type_them() {
@@ -181,7 +233,42 @@ mod tests {
         assert_eq!(field.read(" <<none>> "), Ok(NONE.into()));
     }
 
+    #[test]
+    fn a_value_is_written_as_people_type_it() {
+        for (key, value, text) in [
+            ("hostname", json!("web1"), "web1"),
+            ("install_agent", json!(false), "false"),
+            (
+                "packages",
+                json!(["vim", "!nano", "two words"]),
+                "vim\n!nano\n'two words'",
+            ),
+            (
+                "kernel_options",
+                json!({"console": ["tty0", "ttyS0"], "quiet": null, "x": "it's"}),
+                "console=tty0\nconsole=ttyS0\nquiet\nx=\"it's\"",
+            ),
+            ("vars", json!({"count": 3}), "{\n  \"count\": 3\n}"),
+            ("packages", json!([]), "[]"),
+        ] {
+            let field = field(key).expect("a field");
+            assert_eq!(field.write(&value), text);
+            assert_eq!(field.read(text), Ok(value), "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_written_value_reads_back(
+            map in prop::collection::btree_map("\\PC{1,6}", prop::option::of("\\PC{0,8}"), 1..4),
+            items in prop::collection::vec("\\PC{0,8}", 0..4),
+        ) {
+            for (key, value) in [("vars", json!(map)), ("packages", json!(items)), ("ssh_keys", json!(items))] {
+                let field = field(key).expect("a field");
+                prop_assert_eq!(field.read(&field.write(&value)), Ok(value));
+            }
+        }
+
         #[test]
         fn a_line_reads_back(options_in in prop::collection::btree_map(
             "[a-z_.]{1,8}", prop::collection::vec("[a-zA-Z0-9,:/= .-]{0,8}[a-z0-9]", 0..3), 0..6)) {

@@ -56,6 +56,22 @@ impl Values {
         &self.0
     }
 
+    /// A document that a person was shown and gives back: where it says "(set)" for a secret, that secret stays.
+    #[must_use]
+    pub fn with_kept_secrets(&self, mut document: Map<String, Value>) -> Map<String, Value> {
+        for field in FIELDS.iter().filter(|field| field.secret) {
+            keep_secret(document.get_mut(field.key), self.0.get(field.key));
+        }
+        let had = self.0.get("users").and_then(Value::as_object);
+        if let (Some(had), Some(users)) = (had, document.get_mut("users").and_then(Value::as_object_mut)) {
+            for (name, user) in users {
+                let hash = had.get(name).and_then(|user| user.get("password_hash"));
+                keep_secret(user.get_mut("password_hash"), hash);
+            }
+        }
+        document
+    }
+
     /// The document with secrets replaced by "(set)".
     #[must_use]
     pub fn shown(&self) -> Map<String, Value> {
@@ -113,6 +129,14 @@ fn take_back(kept: Option<&mut Value>, new: &mut Map<String, Value>) {
 }
 
 /// Secrets replaced by "(set)".
+fn keep_secret(given: Option<&mut Value>, had: Option<&Value>) {
+    if let (Some(given), Some(had)) = (given, had)
+        && given.as_str() == Some(SET)
+    {
+        *given = had.clone();
+    }
+}
+
 pub(super) fn shown(document: &Map<String, Value>) -> Map<String, Value> {
     let mut out = document.clone();
     for (key, value) in &mut out {
@@ -227,6 +251,17 @@ mod tests {
             Value::Object(values.shown()),
             json!({"root_password_hash": "(set)", "users": {"anna": {"password_hash": "(set)"}}})
         );
+    }
+
+    #[test]
+    fn a_secret_that_was_not_shown_stays() {
+        let hash = "$6$abcdefgh$0123456789";
+        let values =
+            check(&json!({"root_password_hash": hash, "users": {"anna": {"password_hash": hash}}})).expect("well");
+        assert_eq!(values.with_kept_secrets(values.shown()), *values.as_map());
+        // Where nothing was kept, the word stays and is refused.
+        let kept = Values::default().with_kept_secrets(values.shown());
+        assert!(check(&Value::Object(kept)).is_err());
     }
 
     #[test]

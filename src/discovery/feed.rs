@@ -12,6 +12,8 @@ const DEPTH: usize = 1024;
 pub enum FeedItem {
     /// The row or the facts of a host changed; also for a host that was joined with another.
     Host(HostId),
+    /// Something new is known of the installation of a host: a stage, packages, a line of its log.
+    Install(HostId),
     /// Something happened.
     Event(Arc<Event>),
     /// A lease changed, or another DHCP server was heard.

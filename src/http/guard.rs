@@ -128,6 +128,7 @@ impl Routes {
                 (Method::GET, item.get.is_some()),
                 (Method::PUT, item.put.is_some()),
                 (Method::POST, item.post.is_some()),
+                (Method::PUT, item.put.is_some()),
                 (Method::DELETE, item.delete.is_some()),
             ] {
                 if present {

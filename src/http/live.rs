@@ -43,12 +43,21 @@ struct Changed {
     /// More hosts than are named.
     many: bool,
     leases: bool,
+    /// Hosts of whose installation something is heard.
+    installs: BTreeSet<HostId>,
 }
 
 impl Changed {
     fn note(&mut self, item: &FeedItem) {
         match item {
             FeedItem::Host(host) => self.host(*host),
+            FeedItem::Install(host) => {
+                if self.installs.len() < MOST_HOSTS {
+                    self.installs.insert(*host);
+                } else if !self.installs.contains(host) {
+                    self.many = true;
+                }
+            }
             FeedItem::Event(event) => {
                 if let Some(host) = event.host {
                     self.host(host);
@@ -67,7 +76,7 @@ impl Changed {
     }
 
     fn is_nothing(&self) -> bool {
-        self.hosts.is_empty() && !self.leases
+        self.hosts.is_empty() && self.installs.is_empty() && !self.leases
     }
 }
 

@@ -25,7 +25,11 @@ pub use state::{PageSetup, PageState};
 
 use axum::http::StatusCode;
 
-use crate::{auth::AuthError, store::StoreError};
+use crate::{
+    auth::AuthError,
+    provision::{CatalogFault, answers::AnswersFault},
+    store::StoreError,
+};
 
 /// The answer to what `auth` refused.
 fn auth_problem(error: &AuthError) -> Problem {
@@ -53,6 +57,31 @@ impl From<AuthError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error)
+        match error {
+            StoreError::Overtaken => Self::new(StatusCode::CONFLICT, "overtaken", error.to_string()),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<AnswersFault> for Problem {
+    fn from(fault: AnswersFault) -> Self {
+        match fault {
+            AnswersFault::Unknown => Self::new(StatusCode::NOT_FOUND, "host_unknown", fault.to_string()),
+            AnswersFault::Wanted(fault) => Self::refused(StatusCode::UNPROCESSABLE_ENTITY, "refused", &fault),
+            AnswersFault::Template(fault) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "template_fault", fault.to_string())
+            }
+            AnswersFault::Ledger(error) => error.into(),
+        }
+    }
+}
+
+impl From<CatalogFault> for Problem {
+    fn from(fault: CatalogFault) -> Self {
+        match fault {
+            CatalogFault::Refused(fault) => Self::refused(StatusCode::UNPROCESSABLE_ENTITY, "refused", &fault),
+            CatalogFault::Ledger(error) => error.into(),
+        }
     }
 }

@@ -6,6 +6,8 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::desired::Fault;
+
 /// Why a request was refused, as `application/problem+json` (RFC 9457).
 ///
 /// `code` is stable and for programs; `detail` is for the person: the cause and the next step.
@@ -26,6 +28,12 @@ pub struct Problem {
     pub code: &'static str,
     /// Cause and next step in plain words.
     pub detail: String,
+    /// Which field is wrong, as a path such as `network.interfaces.eth0.mac`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What to write instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
     /// Seconds to wait before trying again; also sent as `Retry-After`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
@@ -41,6 +49,8 @@ impl Problem {
             status: status.as_u16(),
             code,
             detail: detail.into(),
+            field: None,
+            advice: None,
             retry_after_seconds: None,
         }
     }
@@ -50,6 +60,16 @@ impl Problem {
     pub const fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_seconds = Some(seconds);
         self
+    }
+
+    /// What a person wrote and cannot be.
+    #[must_use]
+    pub fn refused(status: StatusCode, code: &'static str, fault: &Fault) -> Self {
+        Self {
+            field: Some(fault.field.clone()),
+            advice: Some(fault.advice.clone()),
+            ..Self::new(status, code, fault.to_string())
+        }
     }
 
     /// The HTTP status.

@@ -1,6 +1,9 @@
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -15,7 +18,7 @@ use crate::{
     boot::{Event, Verdict},
     discovery::{DhcpCounts, Discovery, Feed, MalformedCounts},
     ipam::Subnet,
-    provision::{install::Installs, rules::Rules},
+    provision::{Catalog, answers::Answers, install::Installs, rules::Rules},
     store::Store,
 };
 
@@ -27,6 +30,8 @@ pub struct PageSetup {
     pub auth: Auth,
     /// Starts and ends installations; without it they can only be looked at.
     pub installs: Option<Installs>,
+    /// Answer files as they would be served; without it none is shown.
+    pub answers: Option<Answers>,
     /// True when people reach the page by HTTPS: cookies are then sent by HTTPS only.
     pub https: bool,
     /// Proxies that stand in front of the page: what they say of the client is believed.
@@ -41,6 +46,7 @@ pub struct PageState(Arc<Shared>);
 struct Shared {
     /// What was given.
     setup: PageSetup,
+    catalog: Catalog,
     templates: Templates,
     activity: Activity,
     streams: Crowd<Uuid>,
@@ -53,6 +59,10 @@ impl PageState {
     pub fn new(setup: PageSetup) -> Self {
         Self(Arc::new(Shared {
             rules: Rules::new(setup.discovery.store().clone()),
+            catalog: setup.answers.as_ref().map_or_else(
+                || Catalog::new(setup.discovery.store().clone(), setup.discovery.subnets()),
+                |answers| answers.catalog().clone(),
+            ),
             setup,
             templates: Templates::new(),
             activity: Activity::default(),
@@ -88,6 +98,30 @@ impl PageState {
     /// The rules on facts.
     pub(super) fn rules(&self) -> &Rules {
         &self.0.rules
+    }
+
+    /// Distros, profiles and plans.
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    /// Who renders answer files.
+    pub(super) fn answers(&self) -> Result<&Answers, Problem> {
+        self.0.setup.answers.as_ref().ok_or_else(|| {
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no_answers",
+                "this server renders no answer files",
+            )
+        })
+    }
+
+    /// The address of the boot routes that is written into an answer file which is only looked at: as a machine would
+    /// reach it that reaches us by the address in `headers`.
+    pub(super) fn preview_base(&self, headers: &HeaderMap) -> String {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let address = host.and_then(|host| host.split(':').next()?.parse().ok());
+        self.0.setup.discovery.boot_base(address.unwrap_or(Ipv4Addr::LOCALHOST))
     }
 
     pub(super) fn subnets(&self) -> &[Subnet] {

@@ -13,6 +13,7 @@ mod outcome;
 mod progress;
 mod redact;
 mod stage;
+mod usual;
 
 pub use compare::{Difference, Planned, compare};
 pub use disks::{DiskRule, DiskWish, InstallDisk, choose_disks};
@@ -26,6 +27,7 @@ pub use outcome::{FailedBy, Outcome};
 pub use progress::{Advance, Evidence, Packages, Progress, StageTime};
 pub use redact::{HIDDEN, redact, redact_line};
 pub use stage::Stage;
+pub use usual::Usual;
 
 use std::{fmt, str::FromStr};
 

@@ -8,12 +8,15 @@ mod hosts;
 
 pub use hosts::NewHost;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use chrono::{DateTime, Utc};
 
 use crate::{
-    desired::{Distro, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name, rules::Giver},
+    desired::{Distro, Draft, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name, rules::Giver},
     inventory::{Host, HostId, new_id},
     ipam::Subnet,
     store::{AuditEntry, ObjectWrite, Store, StoreError},
@@ -71,6 +74,22 @@ pub struct Affected {
     pub profiles: Vec<String>,
     /// Hosts whose values in force differ, by label.
     pub hosts: Vec<(HostId, String)>,
+    /// The fields that differ for any of them.
+    pub fields: BTreeSet<String>,
+}
+
+impl Affected {
+    /// Whether a value differs; which layer says it is no matter. Remembers the fields.
+    fn differ(&mut self, before: Option<Effective>, after: Option<Effective>) -> bool {
+        let (before, after) = (before.unwrap_or_default().values, after.unwrap_or_default().values);
+        let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        let differing: Vec<&String> = keys
+            .into_iter()
+            .filter(|key| before.get(*key) != after.get(*key))
+            .collect();
+        self.fields.extend(differing.iter().map(|key| (*key).clone()));
+        !differing.is_empty()
+    }
 }
 
 /// Everything as it was at a revision.
@@ -179,8 +198,8 @@ impl Catalog {
     }
 
     async fn put_distro(&self, distro: Distro, new: bool, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
-        distro.check()?;
         let (revision, objects) = self.current().await?;
+        objects.with(&Draft::Distro(distro.clone()))?;
         if new {
             unused("distro", &distro.name, objects.distros.contains_key(&distro.name))?;
         } else {
@@ -215,23 +234,36 @@ impl Catalog {
         actor: &str,
         now: DateTime<Utc>,
     ) -> Result<(), CatalogFault> {
-        check_name(&profile.name)?;
         let (revision, objects) = self.current().await?;
+        objects.with(&Draft::Profile(profile.clone()))?;
         if new {
             unused("profile", &profile.name, objects.profiles.contains_key(&profile.name))?;
         } else {
             objects.profile(&profile.name)?;
         }
-        let mut after = Objects::clone(&objects);
-        after.profiles.insert(profile.name.clone(), profile.clone());
-        after.lineage(&profile.name)?;
-        for below in objects.standing_on(&Parent::Profile(profile.name.clone())) {
-            after.lineage(&below.name)?;
-        }
         let action = if new { "profile.add" } else { "profile.edit" };
         let entry = entry(actor, action, &format!("profile:{}", profile.name), now);
         self.write(revision, &ObjectWrite::Profile { profile, new }, &entry)
             .await
+    }
+
+    /// Enters or replaces what is drafted. True when it was not there before.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be.
+    pub async fn put(&self, draft: Draft, actor: &str, now: DateTime<Utc>) -> Result<bool, CatalogFault> {
+        let objects = self.objects().await?;
+        let new = match &draft {
+            Draft::Distro(distro) => !objects.distros.contains_key(&distro.name),
+            Draft::Profile(profile) => !objects.profiles.contains_key(&profile.name),
+            Draft::Defaults(_) => false,
+        };
+        match draft {
+            Draft::Distro(distro) => self.put_distro(distro, new, actor, now).await?,
+            Draft::Profile(profile) => self.put_profile(profile, new, actor, now).await?,
+            Draft::Defaults(values) => self.set_defaults(values, actor, now).await?,
+        }
+        Ok(new)
     }
 
     /// Copies a distro or profile under another name.
@@ -365,6 +397,15 @@ impl Catalog {
         self.write(revision, &ObjectWrite::RemovePlan(host), &entry).await
     }
 
+    /// Who would feel it if what is drafted were in force.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be; or when the ledger cannot be read.
+    pub async fn preview(&self, draft: &Draft) -> Result<Affected, CatalogFault> {
+        let after = self.objects().await?.with(draft)?;
+        self.affected(&after).await
+    }
+
     /// Who would feel it if `after` were in force instead of what is.
     ///
     /// # Errors
@@ -373,13 +414,13 @@ impl Catalog {
         let before = self.objects().await?;
         let mut out = Affected::default();
         for name in before.profiles.keys() {
-            if before.of_profile(name).ok() != after.of_profile(name).ok() {
+            if out.differ(before.of_profile(name).ok(), after.of_profile(name).ok()) {
                 out.profiles.push(name.clone());
             }
         }
         for (host, plan) in self.store.plans().await? {
             let label = label(&host);
-            if before.of_host(&plan, &label).ok() != after.of_host(&plan, &label).ok() {
+            if out.differ(before.of_host(&plan, &label).ok(), after.of_host(&plan, &label).ok()) {
                 out.hosts.push((host.id, label));
             }
         }

@@ -134,6 +134,18 @@ impl Store {
         row.map(Host::try_from).transpose()
     }
 
+    /// Several hosts; those that there are, in no order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hosts_of(&self, ids: &[HostId]) -> Result<Vec<Host>, StoreError> {
+        let rows = host::Entity::find()
+            .filter(host::Column::Id.is_in(ids.iter().map(|id| id.0)))
+            .all(self.reader())
+            .await?;
+        rows.into_iter().map(Host::try_from).collect()
+    }
+
     /// The interfaces of a host, by MAC.
     ///
     /// # Errors
@@ -180,19 +192,26 @@ fn condition(query: &HostQuery) -> Condition {
         );
     }
     for term in query.text.iter().flat_map(|text| text.split_whitespace()) {
-        // A MAC is found however it is written.
-        let term = term
-            .parse::<MacAddr>()
-            .map_or_else(|_| term.to_lowercase(), |mac| mac.to_string());
-        let escaped = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        let like = || LikeExpr::new(format!("%{escaped}%")).escape('\\');
-        all = all.add(
-            Condition::any()
-                .add(Expr::col(host::Column::SearchText).like(like()))
-                .add(Expr::col(host::Column::Address).like(like())),
-        );
+        all = all.add(containing(term));
     }
     all
+}
+
+/// Hosts that have a word of a search in them.
+pub(super) fn containing(term: &str) -> Condition {
+    // A MAC is found however it is written.
+    let term = term
+        .parse::<MacAddr>()
+        .map_or_else(|_| term.to_lowercase(), |mac| mac.to_string());
+    Condition::any()
+        .add(Expr::col(host::Column::SearchText).like(like(&term)))
+        .add(Expr::col(host::Column::Address).like(like(&term)))
+}
+
+/// What holds `term`, letter by letter.
+pub(super) fn like(term: &str) -> LikeExpr {
+    let escaped = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    LikeExpr::new(format!("%{escaped}%")).escape('\\')
 }
 
 const fn column(sort: HostSort) -> host::Column {

@@ -1,20 +1,21 @@
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, Iterable, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{ExprTrait, OnConflict},
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, Iterable, Order, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
+    sea_query::{ExprTrait, Func, OnConflict},
 };
 use uuid::Uuid;
 
 use super::{
     Store, StoreError,
-    entity::{install, install_log},
+    entity::{host, install, install_log},
     row::{hash, set, signed, small, unsigned, word, word_or_none},
 };
 use crate::{
     boot::Level,
-    install::{Difference, FailedBy, Hashes, InstallId, OpenInstall, Outcome, Planned, Progress},
+    install::{Difference, FailedBy, Hashes, InstallId, OpenInstall, Outcome, Planned, Progress, StageTime},
     inventory::HostId,
 };
 
@@ -108,6 +109,8 @@ pub struct InstallQuery {
     pub host: Option<HostId>,
     /// With this outcome.
     pub outcome: Option<Outcome>,
+    /// Words that must all occur in the host's name, serial, vendor, MAC and so on, the profile or the distro.
+    pub text: Option<String>,
     /// How many to skip.
     pub offset: u64,
     /// How many at most.
@@ -127,6 +130,9 @@ impl Store {
         if let Some(outcome) = query.outcome {
             select = select.filter(install::Column::Outcome.eq(outcome.as_str()));
         }
+        if let Some(text) = &query.text {
+            select = select.filter(containing(text));
+        }
         let total = select.clone().count(self.reader()).await?;
         let rows = select
             .order_by(install::Column::Id, Order::Desc)
@@ -136,6 +142,48 @@ impl Store {
             .await?;
         let installs = rows.into_iter().map(Install::try_from).collect::<Result<_, _>>()?;
         Ok((installs, total))
+    }
+
+    /// How many installations came to each outcome; outcomes without any are left out.
+    ///
+    /// # Errors
+    /// As [`Self::installs`].
+    pub async fn install_counts(&self) -> Result<HashMap<Outcome, u64>, StoreError> {
+        let rows: Vec<(String, i64)> = install::Entity::find()
+            .select_only()
+            .column(install::Column::Outcome)
+            .column_as(install::Column::Id.count(), "installs")
+            .group_by(install::Column::Outcome)
+            .into_tuple()
+            .all(self.reader())
+            .await?;
+        rows.into_iter()
+            .map(|(outcome, installs)| Ok((word("install", &outcome)?, unsigned(installs))))
+            .collect()
+    }
+
+    /// The times of the newest installations that came to their end on machines of one product, newest first.
+    ///
+    /// # Errors
+    /// As [`Self::installs`].
+    pub async fn install_times(&self, product: &str, limit: u64) -> Result<Vec<Vec<StageTime>>, StoreError> {
+        let machines = host::Entity::find()
+            .select_only()
+            .column(host::Column::Id)
+            .filter(host::Column::Product.eq(product));
+        let rows: Vec<serde_json::Value> = install::Entity::find()
+            .select_only()
+            .column(install::Column::Times)
+            .filter(install::Column::Outcome.eq(Outcome::Done.as_str()))
+            .filter(install::Column::Host.in_subquery(machines.into_query()))
+            .order_by(install::Column::Id, Order::Desc)
+            .limit(limit)
+            .into_tuple()
+            .all(self.reader())
+            .await?;
+        rows.into_iter()
+            .map(|times| serde_json::from_value(times).map_err(|error| StoreError::unreadable("install", error)))
+            .collect()
     }
 
     /// Every installation that runs; for the start.
@@ -238,6 +286,23 @@ impl Store {
         }
         Ok(deleted)
     }
+}
+
+/// Installations whose host, profile or distro has every word of a search.
+fn containing(text: &str) -> Condition {
+    text.split_whitespace().fold(Condition::all(), |all, term| {
+        let hosts = host::Entity::find()
+            .select_only()
+            .column(host::Column::Id)
+            .filter(super::hosts::containing(term));
+        let like = || super::hosts::like(&term.to_lowercase());
+        all.add(
+            Condition::any()
+                .add(install::Column::Host.in_subquery(hosts.into_query()))
+                .add(Func::lower(install::Column::Profile.into_expr()).like(like()))
+                .add(Func::lower(install::Column::Distro.into_expr()).like(like())),
+        )
+    })
 }
 
 /// Writes an installation, new or changed.

@@ -1,14 +1,14 @@
 use std::collections::HashMap;
 
 use muster_facts::MacAddr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use serde_json::Value;
 
 use super::{
     Store, StoreError,
     distros::values,
     entity::{host, host_plan, interface},
-    row::{set, word, word_or_none},
+    row::{set, unsigned, word, word_or_none},
 };
 use crate::{
     desired::HostPlan,
@@ -65,6 +65,41 @@ impl Store {
             }
         }
         Ok(out)
+    }
+
+    /// How many hosts have each profile; profiles without any are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn profile_counts(&self) -> Result<HashMap<String, u64>, StoreError> {
+        let rows: Vec<(String, i64)> = host_plan::Entity::find()
+            .select_only()
+            .column(host_plan::Column::Profile)
+            .column_as(host_plan::Column::Host.count(), "hosts")
+            .filter(host_plan::Column::Profile.is_not_null())
+            .group_by(host_plan::Column::Profile)
+            .into_tuple()
+            .all(self.reader())
+            .await?;
+        Ok(rows.into_iter().map(|(name, hosts)| (name, unsigned(hosts))).collect())
+    }
+
+    /// The newest hosts that have a profile.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn hosts_with(&self, profile: &str, limit: u64) -> Result<Vec<Host>, StoreError> {
+        let theirs = host_plan::Entity::find()
+            .select_only()
+            .column(host_plan::Column::Host)
+            .filter(host_plan::Column::Profile.eq(profile));
+        let rows = host::Entity::find()
+            .filter(host::Column::Id.in_subquery(theirs.into_query()))
+            .order_by_desc(host::Column::Id)
+            .limit(limit)
+            .all(self.reader())
+            .await?;
+        rows.into_iter().map(Host::try_from).collect()
     }
 
     /// Every host with its plan, in the order they became known. For what people ask, not for packets.

@@ -8,6 +8,7 @@
 )]
 
 mod browser;
+mod install;
 mod phone;
 mod site;
 mod watch;

@@ -13,7 +13,15 @@ async fn pages_fit_a_phone() {
     let browser = Browser::start("phone").await;
     browser.screen(WIDTH, 844).await;
     set_up(&browser, &site).await;
-    let pages = ["/hosts", "/dhcp", "/account"];
+    let pages = [
+        "/hosts",
+        "/installs",
+        "/profiles",
+        "/new/distro",
+        "/defaults",
+        "/dhcp",
+        "/account",
+    ];
     looks_at(&browser, &site, "empty", &pages).await;
 
     site.enter(10_000).await;
@@ -23,9 +31,21 @@ async fn pages_fit_a_phone() {
         .value("document.querySelector('#rows a.title').getAttribute('href')")
         .await;
     let host = host.as_str().unwrap();
+    site.profiles().await;
+    let running = site.installations(10_000).await;
+    let planned = site.planned().await;
     let tabs = ["overview", "hardware", "boots", "changes", "facts"].map(|tab| format!("{host}?tab={tab}"));
-    let mut pages: Vec<&str> = vec!["/hosts", "/hosts?page=150", "/dhcp"];
-    pages.extend(tabs.iter().map(String::as_str));
+    let views = ["values", "edit", "text", "answer"].map(|view| format!("/hosts/{planned}?tab=plan&view={view}"));
+    let others = [format!("/hosts/{planned}?tab=install"), format!("/installs/{running}")];
+    let mut pages: Vec<&str> = vec!["/hosts", "/hosts?page=150", "/dhcp", "/installs", "/profiles"];
+    pages.extend([
+        "/profiles/web-canary",
+        "/profiles/web?view=edit",
+        "/profiles/base?view=text",
+        "/distros/debian13",
+    ]);
+    pages.extend(["/defaults", "/new/profile?parent=profile:web"]);
+    pages.extend(tabs.iter().chain(&views).chain(&others).map(String::as_str));
     looks_at(&browser, &site, "full", &pages).await;
     browser.open(&site.url("/hosts?page=150")).await;
     let found = browser.value("document.getElementById('pager').innerText").await;
@@ -58,12 +78,7 @@ async fn looks_at(browser: &Browser, site: &Site, ledger: &str, pages: &[&str]) 
                 .value("document.documentElement.getAttribute('data-bs-theme')")
                 .await;
             assert_eq!(shown, theme, "{page}");
-            let name = page.rsplit(['/', '=']).next().unwrap_or_default();
-            let name = if page.contains("tab=") {
-                format!("host-{name}")
-            } else {
-                name.replace("hosts?page", "page")
-            };
+            let name = picture_name(page);
             browser.picture(&format!("{ledger}-{name}-{theme}-{language}")).await;
             let sticks_out = browser.value(STICKS_OUT).await;
             assert_eq!(sticks_out, json!([]), "{page} in {theme}, {language}");
@@ -77,6 +92,14 @@ async fn looks_at(browser: &Browser, site: &Site, ledger: &str, pages: &[&str]) 
             assert_eq!(width, WIDTH, "{page} in {theme}, {language}");
         }
     }
+}
+
+/// The name of a page's picture: without the ids of its address.
+fn picture_name(page: &str) -> String {
+    page.split(['/', '?', '&', '=', ':'])
+        .filter(|part| !part.is_empty() && uuid::Uuid::parse_str(part).is_err())
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
 /// Marks of where one is that are not wholly on the screen.

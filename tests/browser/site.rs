@@ -6,26 +6,31 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use muster::{
     auth::Auth,
-    boot::Policy,
+    boot::{Level, Policy},
+    desired::{Distro, Family, HostPlan, Parent, Profile, Tree, Values},
     discovery::{ArrivalPort, BootFiles, Clock, Discovery, Setup},
     http::{
         HttpBounds, PageSetup, PageState,
-        boot::{BootBounds, boot_router},
+        boot::{BootBounds, boot_router, install_router},
         page_router, serve_http,
     },
+    install::{Difference, Evidence, FailedBy, InstallId, Outcome, Packages, Planned, Progress, Stage},
     inventory::{Host, HostId, State, merge, new_id},
     ipam::{AddressRange, Mode, Subnet},
     net::{
         dhcp::{DhcpListener, DhcpPorts, run_dhcp},
         tftp::{TftpBounds, TftpListener, run_tftp},
     },
-    store::{Store, Write},
+    provision::{Catalog, answers::Answers, install::Installs},
+    render::answer::Library,
+    store::{HostQuery, Install, InstallLog, InstallQuery, Store, Write},
 };
 use muster_facts::MacAddr;
 use muster_fleet::{Fault, Firmware, Fleet, FleetPlan, Mix, Summary, hardware};
+use serde_json::json;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +41,7 @@ const AT_ONCE: u32 = 500;
 
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
+    catalog: Catalog,
     store: Store,
     dhcp: SocketAddrV4,
     tftp: u16,
@@ -68,15 +74,23 @@ impl Site {
         let auth = Auth::new(store.clone());
         auth.open_setup(Some(TOKEN.to_owned())).await.unwrap();
 
+        let catalog = Catalog::new(store.clone(), &[]);
+        let answers = Answers::new(store.clone(), catalog.clone(), Arc::new(Library::built_in()));
+        let installs = Installs::open(&discovery, Arc::new(answers.clone()), None)
+            .await
+            .unwrap();
+
         let (stop, mut edges) = (CancellationToken::new(), JoinSet::new());
         let router = page_router(PageState::new(PageSetup {
-            installs: None,
+            answers: Some(answers),
+            installs: Some(installs.clone()),
             discovery: discovery.clone(),
             auth,
             https: false,
             proxies: Vec::new(),
         }))
-        .merge(boot_router(discovery.clone(), BootBounds::default()));
+        .merge(boot_router(discovery.clone(), BootBounds::default()))
+        .merge(install_router(installs));
         edges.spawn(serve_http(http, router, HttpBounds::default(), stop.clone()));
 
         let listener = DhcpListener::bind(0).unwrap();
@@ -102,6 +116,7 @@ impl Site {
         edges.spawn(async { sending.await.unwrap() });
         Self {
             address,
+            catalog,
             store,
             dhcp,
             tftp,
@@ -145,6 +160,127 @@ impl Site {
             let writes = (first..=count.min(first + AT_ONCE - 1)).map(entered).collect();
             self.store.writer().commit(writes).await.unwrap();
         }
+    }
+
+    /// Enters two distros with profiles, and defaults.
+    pub(crate) async fn profiles(&self) {
+        let now = Utc::now();
+        let (catalog, actor) = (&self.catalog, "user:anna");
+        let defaults = json!({
+            "timezone": "Europe/Berlin", "locale": "en_US.UTF-8", "keyboard": "us", "name_servers": ["10.77.0.1", "10.77.0.2"],
+            "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl anna"],
+        });
+        catalog.set_defaults(values(&defaults), actor, now).await.unwrap();
+        for (name, family, id, version, kernel, initrd) in [
+            ("debian13", Family::Debian, "debian", "13", "linux", "initrd.gz"),
+            (
+                "rocky9",
+                Family::Redhat,
+                "rocky",
+                "9.6",
+                "images/pxeboot/vmlinuz",
+                "images/pxeboot/initrd.img",
+            ),
+        ] {
+            let distro = Distro {
+                name: name.into(),
+                family,
+                id: id.into(),
+                version: version.into(),
+                codename: (id == "debian").then(|| "trixie".into()),
+                arch: "x86_64".into(),
+                tree: Tree::Url(format!("http://127.0.0.1:9/{name}")),
+                kernel: kernel.into(),
+                initrd: initrd.into(),
+                values: values(&json!({"kernel_options": {"console": ["tty0", "ttyS0,115200"]}})),
+            };
+            catalog.add_distro(distro, actor, now).await.unwrap();
+        }
+        for (name, parent, document) in [
+            (
+                "base",
+                Parent::Distro("debian13".into()),
+                json!({"packages": ["openssh-server", "chrony"], "root_password_hash": "$6$abcdefgh$0123456789",
+                    "partitioning": {"scheme": "lvm", "swap_mib": 4096}, "disk": {"rule": "smallest"}}),
+            ),
+            (
+                "web",
+                Parent::Profile("base".into()),
+                json!({"packages": ["nginx"], "vars": {"role": "web"}, "tags": ["web"]}),
+            ),
+            (
+                "web-canary",
+                Parent::Profile("web".into()),
+                json!({"packages": ["!chrony"], "comment": "first in line"}),
+            ),
+            (
+                "database",
+                Parent::Profile("base".into()),
+                json!({"packages": ["postgresql"]}),
+            ),
+            (
+                "rocky-base",
+                Parent::Distro("rocky9".into()),
+                json!({"selinux": "enforcing", "root_password_hash": "!"}),
+            ),
+        ] {
+            let profile = Profile {
+                name: name.into(),
+                parent,
+                values: values(&document),
+            };
+            catalog.add_profile(profile, actor, now).await.unwrap();
+        }
+    }
+
+    /// Gives hosts profiles and enters an installation of each, one that runs among them; gives the id of that one.
+    pub(crate) async fn installations(&self, count: u32) -> InstallId {
+        let query = HostQuery {
+            limit: u64::from(count),
+            ..HostQuery::default()
+        };
+        let hosts = self.store.hosts(&query).await.unwrap().hosts;
+        let mut running = None;
+        let mut writes = Vec::new();
+        for (place, host) in hosts.iter().enumerate() {
+            let outcome = match place {
+                0 => Outcome::Open,
+                _ if place % 9 == 4 => Outcome::Failed,
+                _ if place % 23 == 5 => Outcome::Cancelled,
+                _ => Outcome::Done,
+            };
+            let install = installation(host.id, i64::try_from(place).unwrap(), outcome);
+            if place < 40 {
+                let plan = HostPlan {
+                    profile: Some(["web", "database", "base"][place % 3].into()),
+                    values: values(&json!({"hostname": format!("node{place:02}"), "domain": "example.org"})),
+                    ..HostPlan::empty(host.id)
+                };
+                self.catalog.set_plan(plan, "user:anna", Utc::now()).await.unwrap();
+            }
+            if outcome == Outcome::Open {
+                running = Some(install.id);
+                for line in 0..60 {
+                    writes.push(Write::InstallLog(log_line(&install, line)));
+                }
+            }
+            writes.insert(0, Write::Install(Box::new(install)));
+            if writes.len() > 500 {
+                self.store.writer().commit(std::mem::take(&mut writes)).await.unwrap();
+            }
+        }
+        self.store.writer().commit(writes).await.unwrap();
+        running.unwrap()
+    }
+
+    /// A host with a profile and an installation that came to its end.
+    pub(crate) async fn planned(&self) -> HostId {
+        let query = InstallQuery {
+            outcome: Some(Outcome::Done),
+            limit: 1,
+            ..InstallQuery::default()
+        };
+        self.store.installs(&query).await.unwrap().0[0].host
     }
 
     /// Stops everything, as the server does.
@@ -192,5 +328,94 @@ fn subnet() -> Subnet {
         domain: None,
         ntp: Vec::new(),
         lease_time: Duration::from_secs(3600),
+    }
+}
+
+fn values(document: &serde_json::Value) -> Values {
+    Values::check(document.as_object().cloned().unwrap()).unwrap()
+}
+
+/// An installation that began some minutes ago, newest first by `place`.
+fn installation(host: HostId, place: i64, outcome: Outcome) -> Install {
+    let began = Utc::now() - TimeDelta::minutes(14 + place * 3);
+    let last = match outcome {
+        Outcome::Done => Stage::Verified,
+        Outcome::Failed => Stage::Disks,
+        _ => Stage::Packages,
+    };
+    let mut progress = Progress::requested("user:anna", began);
+    let mut at = began;
+    for reached in Stage::ALL.iter().take_while(|stage| **stage <= last) {
+        let seconds = match reached {
+            Stage::Loader | Stage::Rebooting => 95,
+            Stage::Packages => 45,
+            Stage::Post => 380,
+            _ => 20,
+        };
+        at += TimeDelta::seconds(seconds + place % 7);
+        progress.hear(
+            &Evidence::new(*reached, format!("the machine says: {}", reached.as_str())),
+            at,
+        );
+    }
+    progress.packages = Some(Packages {
+        done: 183,
+        all: Some(412),
+    });
+    Install {
+        id: InstallId(new_id(began)),
+        host,
+        profile: ["web", "database", "base"][usize::try_from(place % 3).unwrap()].into(),
+        distro: "debian13".into(),
+        started_by: "user:anna".into(),
+        created_at: began,
+        ended_at: (outcome != Outcome::Open).then_some(at),
+        outcome,
+        failed_by: (outcome == Outcome::Failed).then_some(FailedBy::Installer),
+        reason: match outcome {
+            Outcome::Failed => {
+                Some("partman: no disk fits the recipe: the smallest has 8 GB and the recipe needs 12 GB".into())
+            }
+            Outcome::Done => Some("installed as planned".into()),
+            _ => None,
+        },
+        progress,
+        once: true,
+        agent: true,
+        hashes: None,
+        client: None,
+        snapshot: Some(
+            "d-i debian-installer/locale string en_US.UTF-8\nd-i passwd/root-password-crypted password [hidden]\n"
+                .into(),
+        ),
+        planned: Planned {
+            hostname: Some("node01".into()),
+            os: Some("debian".into()),
+            os_version: Some("13".into()),
+            addresses: vec!["10.77.0.21".into()],
+            disk: Some("S3Z8NX0M712345".into()),
+            kernel_options: vec!["console=ttyS0,115200".into()],
+        },
+        differences: (outcome == Outcome::Done && place % 4 == 1).then(|| {
+            vec![Difference {
+                field: "address".into(),
+                planned: "10.77.0.21".into(),
+                found: Some("10.77.0.121".into()),
+            }]
+        }),
+    }
+}
+
+fn log_line(install: &Install, number: i64) -> InstallLog {
+    let at = install.created_at + TimeDelta::seconds(240 + number * 9);
+    InstallLog {
+        id: new_id(at),
+        install: install.id,
+        at,
+        source: if number % 10 == 0 { "stage" } else { "syslog" }.into(),
+        level: if number % 25 == 7 { Level::Warn } else { Level::Info },
+        text: format!(
+            "in-target: Unpacking libexample{number} (1.{number}.0-1+deb13u2) over a line that is as long as those of installers"
+        ),
     }
 }

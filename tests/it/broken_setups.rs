@@ -100,6 +100,7 @@ impl Site {
         rig.store.create_user(&user).await.unwrap();
         let session = auth.open_session(user, time(0)).await.unwrap();
         let pages = page_router(PageState::new(PageSetup {
+            answers: None,
             installs: None,
             discovery: rig.discovery.clone(),
             auth,

@@ -13,6 +13,7 @@ mod broken_setups;
 mod cli;
 mod cli_desired;
 mod cobbler;
+mod desired_http;
 mod dhcp;
 mod entered_hosts;
 mod http_bounds;

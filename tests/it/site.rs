@@ -22,6 +22,8 @@ use muster::{
     http::{PageSetup, PageState, Pages, pages},
     inventory::{Host, HostId, Source, State, Summary, identity, merge, new_id},
     ipam::{AddressRange, Lease, LeaseState, Mode, Subnet},
+    provision::{Catalog, answers::Answers, install::Installs},
+    render::answer::Library,
     store::{DhcpServerSeen, FactsSaved, Role, Store, Write},
 };
 use muster_facts::{Facts, MacAddr};
@@ -95,8 +97,14 @@ impl Site {
         };
         let discovery = Discovery::start(&store, setup, clock).await.unwrap();
         let auth = Auth::new(store.clone());
+        let library = Arc::new(Library::built_in());
+        let answers = Answers::new(store.clone(), Catalog::new(store.clone(), &[subnet()]), library);
+        let installs = Installs::open(&discovery, Arc::new(answers.clone()), None)
+            .await
+            .unwrap();
         let pages = pages(PageState::new(PageSetup {
-            installs: None,
+            answers: Some(answers),
+            installs: Some(installs),
             discovery: discovery.clone(),
             auth: auth.clone(),
             https,
@@ -168,6 +176,16 @@ impl Site {
             request = request.header(*name, *value);
         }
         self.send(request.body(Body::from(fields.to_owned())).unwrap()).await
+    }
+
+    /// Sends a document to the API.
+    pub(crate) async fn json(&self, method: Method, path: &str, cookie: &str, body: &Value) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::COOKIE, cookie)
+            .header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
     /// The cookie of an administrator.

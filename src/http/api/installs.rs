@@ -143,6 +143,8 @@ pub(super) struct InstallsAsked {
     host: Option<Uuid>,
     /// `open`, `done`, `failed` or `cancelled`.
     outcome: Option<String>,
+    /// Words that must all occur in the host's name, serial, vendor, MAC and so on, the profile or the distro.
+    q: Option<String>,
     /// Installations to skip.
     #[serde(default)]
     offset: u64,
@@ -170,6 +172,7 @@ pub(super) async fn installs(
         .installs(&InstallQuery {
             host: asked.host.map(HostId),
             outcome,
+            text: asked.q,
             offset: asked.offset,
             limit: asked.limit.unwrap_or(50).clamp(1, MOST),
         })

@@ -2,9 +2,14 @@
 
 mod account;
 mod agents;
+mod answers;
+mod desired;
+mod distros;
 mod hosts;
 mod installs;
 mod network;
+mod plans;
+mod profiles;
 mod rules;
 mod shape;
 
@@ -67,6 +72,26 @@ impl Modify for Admission {
 pub(super) fn routes(routes: Routes) -> Routes {
     let read_hosts = Access::Needs(Permission::ReadHosts);
     let read_network = Access::Needs(Permission::ReadNetwork);
+    let edit = Access::Needs(Permission::EditPlans);
+    let routes = routes
+        .api(read_hosts, handlers!(distros::distros))
+        .api(read_hosts, handlers!(distros::distro))
+        .api(edit, handlers!(distros::put_distro, distros::remove_distro))
+        .api(edit, handlers!(distros::preview_distro))
+        .api(edit, handlers!(distros::copy_distro))
+        .api(edit, handlers!(distros::rename_distro))
+        .api(read_hosts, handlers!(profiles::profiles))
+        .api(read_hosts, handlers!(profiles::profile))
+        .api(edit, handlers!(profiles::put_profile, profiles::remove_profile))
+        .api(edit, handlers!(profiles::preview_profile))
+        .api(edit, handlers!(profiles::copy_profile))
+        .api(edit, handlers!(profiles::rename_profile))
+        .api(read_hosts, handlers!(plans::defaults))
+        .api(edit, handlers!(plans::put_defaults))
+        .api(edit, handlers!(plans::preview_defaults))
+        .api(read_hosts, handlers!(answers::answer))
+        .api(read_hosts, handlers!(plans::plan))
+        .api(edit, handlers!(plans::put_plan, plans::remove_plan));
     routes
         .api(read_hosts, handlers!(hosts::hosts))
         .api(read_hosts, handlers!(hosts::host))

@@ -1,6 +1,6 @@
 //! Numbers and times as people write them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::words::{Locale, say};
 
@@ -90,6 +90,16 @@ pub(super) fn offset(began: DateTime<Utc>, at: DateTime<Utc>) -> String {
     }
 }
 
+/// How long something took: `12 s`, `2:05`, `1:02:03`.
+pub(super) fn span(long: TimeDelta) -> String {
+    let seconds = long.num_seconds().max(0);
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3600 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        _ => format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +121,9 @@ mod tests {
         assert_eq!(count(10_000), "10,000");
         assert_eq!(count(999), "999");
         assert_eq!(link_speed(25_000), "25 Gbit/s");
+        assert_eq!(span(TimeDelta::seconds(59)), "59 s");
+        assert_eq!(span(TimeDelta::seconds(125)), "2:05");
+        assert_eq!(span(TimeDelta::seconds(3723)), "1:02:03");
         assert_eq!(link_speed(2500), "2.5 Gbit/s");
         let began = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let after = |millis| began + chrono::TimeDelta::milliseconds(millis);

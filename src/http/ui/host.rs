@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    hardware, hosts, story, verdict,
+    hardware, hosts, install, plan, story, verdict,
     view::{Place, View},
 };
 use crate::{
@@ -30,12 +30,17 @@ const CHANGES: u64 = 100;
 /// Boots listed.
 const BOOTS: u64 = 50;
 
-const TABS: [&str; 5] = ["overview", "hardware", "boots", "changes", "facts"];
+const TABS: [&str; 7] = ["overview", "hardware", "plan", "install", "boots", "changes", "facts"];
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Asked {
     #[serde(default)]
     tab: String,
+    /// The view of the plan.
+    #[serde(default)]
+    view: String,
+    #[serde(default)]
+    saved: String,
     boot: Option<Uuid>,
     before: Option<Uuid>,
     #[serde(default)]
@@ -58,7 +63,7 @@ struct HostData {
     verdict_words: Option<String>,
     verdict_advice: Option<String>,
     ambiguous_with: Vec<Other>,
-    tabs: [&'static str; 5],
+    tabs: [&'static str; 7],
     tab: &'static str,
     facts: Option<Facts>,
     cpu_short: Option<String>,
@@ -75,6 +80,8 @@ struct HostData {
     changes: Vec<ChangeRow>,
     older: Option<Uuid>,
     raw: Option<String>,
+    plan: Option<plan::PlanTab>,
+    install: Option<install::InstallTab>,
 }
 
 #[derive(Serialize)]
@@ -133,8 +140,11 @@ struct ChangeRow {
     actor: Option<String>,
 }
 
+pub(super) fn unknown() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "host_unknown", "there is no such host")
+}
+
 pub(super) async fn page(view: View, Path(id): Path<String>, Query(asked): Query<Asked>) -> Response {
-    let unknown = || Problem::new(StatusCode::NOT_FOUND, "host_unknown", "there is no such host");
     let Ok(id) = id.parse::<HostId>() else {
         return view.problem(&unknown());
     };
@@ -147,11 +157,48 @@ pub(super) async fn page(view: View, Path(id): Path<String>, Query(asked): Query
             view.page("host.html", &place, &data)
         }
         Ok(None) => view.problem(&unknown()),
-        Err(error) => view.problem(&Problem::from(error)),
+        Err(problem) => view.problem(&problem),
     }
 }
 
-async fn data(view: &View, id: HostId, asked: &Asked) -> Result<Option<HostData>, StoreError> {
+/// The page with a plan that was not saved.
+pub(super) async fn with_plan(view: &View, id: HostId, tab: plan::PlanTab) -> Response {
+    with(view, id, "plan", |data| data.plan = Some(tab)).await
+}
+
+/// The page with an installation that was not started.
+pub(super) async fn with_refused_install(view: &View, id: HostId, refused: install::Refused) -> Response {
+    let mut response = with(view, id, "install", |data| {
+        data.install = data.install.take().map(|tab| tab.refused(refused));
+    })
+    .await;
+    if response.status().is_success() {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    response
+}
+
+/// The answer to a form: it is not kept fresh, as a fresh one would lose what was typed.
+async fn with(view: &View, id: HostId, tab: &str, change: impl FnOnce(&mut HostData)) -> Response {
+    let asked = Asked {
+        tab: tab.to_owned(),
+        ..Asked::default()
+    };
+    match data(view, id, &asked).await {
+        Ok(Some(mut data)) => {
+            change(&mut data);
+            let place = Place {
+                section: "hosts",
+                live: None,
+            };
+            view.page("host.html", &place, &data)
+        }
+        Ok(None) => view.problem(&unknown()),
+        Err(problem) => view.problem(&problem),
+    }
+}
+
+async fn data(view: &View, id: HostId, asked: &Asked) -> Result<Option<HostData>, Problem> {
     let store = view.state.store();
     let Some(host) = store.host(id).await? else {
         return Ok(None);
@@ -203,6 +250,8 @@ async fn data(view: &View, id: HostId, asked: &Asked) -> Result<Option<HostData>
                 })
                 .collect();
         }
+        "plan" => data.plan = Some(plan::tab(view, id, &asked.view, asked.saved == "1").await?),
+        "install" => data.install = Some(install::tab(view, &host, asked.before).await?),
         "facts" => data.raw = chosen.and_then(|set| serde_json::to_string_pretty(&set.facts).ok()),
         _ => {}
     }
@@ -249,6 +298,8 @@ fn outline(host: &Host, tab: &'static str, chosen: Option<&FactSet>) -> HostData
         changes: Vec::new(),
         older: None,
         raw: None,
+        plan: None,
+        install: None,
     }
 }
 

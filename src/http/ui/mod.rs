@@ -2,14 +2,24 @@
 
 mod account;
 mod activity;
+mod answer;
 mod dhcp;
+mod distros;
 mod entry;
 mod format;
 mod hardware;
 mod host;
 mod hosts;
+mod in_force;
+mod install;
+mod installs;
+mod layer;
+mod layer_page;
+mod plan;
+mod profiles;
 mod story;
 mod templates;
+mod tree;
 mod verdict;
 mod view;
 mod words;
@@ -31,10 +41,36 @@ pub(super) fn routes(routes: Routes) -> Routes {
     let network = Access::Needs(Permission::ReadNetwork);
     let account = Access::Needs(Permission::OwnAccount);
     let tokens = Access::Needs(Permission::OwnTokens);
+    let install = Access::Needs(Permission::Install);
+    let edit = Access::Needs(Permission::EditPlans);
     routes
         .get("/", hosts, async || Redirect::to("/hosts"))
         .get("/hosts", hosts, hosts::page)
         .get("/hosts/{id}", hosts, host::page)
+        .post("/hosts/{id}/start", install, installs::start)
+        .post("/hosts/{id}/plan", edit, plan::save)
+        .post("/hosts/{id}/profile", edit, plan::choose)
+        .get("/installs", hosts, installs::page)
+        .get("/installs/{id}", hosts, installs::one)
+        .post("/installs/{id}/cancel", install, installs::cancel)
+        .post("/installs/{id}/retry", install, installs::retry)
+        .get("/profiles", hosts, tree::page)
+        .get("/new/profile", edit, profiles::new)
+        .post("/new/profile", edit, profiles::add)
+        .get("/profiles/{name}", hosts, profiles::page)
+        .post("/profiles/{name}", edit, profiles::save)
+        .post("/profiles/{name}/copy", edit, profiles::copy)
+        .post("/profiles/{name}/rename", edit, profiles::rename)
+        .post("/profiles/{name}/remove", edit, profiles::remove)
+        .get("/new/distro", edit, distros::new)
+        .post("/new/distro", edit, distros::add)
+        .get("/distros/{name}", hosts, distros::page)
+        .post("/distros/{name}", edit, distros::save)
+        .post("/distros/{name}/copy", edit, distros::copy)
+        .post("/distros/{name}/rename", edit, distros::rename)
+        .post("/distros/{name}/remove", edit, distros::remove)
+        .get("/defaults", hosts, tree::defaults)
+        .post("/defaults", edit, tree::save_defaults)
         .get("/dhcp", network, dhcp::page)
         .get("/account", account, account::page)
         .post("/account/password", account, account::change_password)

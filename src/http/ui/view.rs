@@ -28,6 +28,8 @@ pub(super) struct View {
     pub(super) state: PageState,
     pub(super) caller: Option<Caller>,
     pub(super) locale: Locale,
+    /// How a machine would reach the boot routes, for answer files that are only looked at.
+    pub(super) boot_base: String,
     here: String,
 }
 
@@ -69,6 +71,7 @@ impl View {
             })
             .unwrap_or_else(|| Locale::accepted(headers));
         Self {
+            boot_base: state.preview_base(headers),
             state,
             caller,
             locale,

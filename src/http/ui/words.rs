@@ -163,6 +163,8 @@ mod tests {
     use super::*;
     use crate::{
         boot::{Architecture, EventKind, Rule, VerdictCode},
+        desired::FIELDS,
+        install::{FailedBy, Outcome, Stage},
         inventory::{ComponentKind, State},
         store::Role,
     };
@@ -222,6 +224,28 @@ mod tests {
             wanted.push(format!("verdict_advice.{code}"));
         }
         wanted.extend(Architecture::NAMED.map(|arch| format!("word.arch.{arch}")));
+        for field in FIELDS {
+            wanted.push(format!("field.{}", field.key));
+            wanted.push(format!("field_hint.{}", field.key));
+        }
+        wanted.extend(
+            Stage::ALL
+                .iter()
+                .map(|stage| format!("install_stage.{}", stage.as_str())),
+        );
+        wanted.extend(
+            Outcome::ALL
+                .iter()
+                .map(|one| format!("install_outcome.{}", one.as_str())),
+        );
+        wanted.extend(
+            FailedBy::ALL
+                .iter()
+                .map(|one| format!("install_failed.{}", one.as_str())),
+        );
+        wanted.extend(
+            ["person", "boot", "answer", "stage", "syslog", "agent", "server"].map(|by| format!("install_source.{by}")),
+        );
         wanted.extend(Rule::ALL.iter().map(|rule| format!("rule.{}", rule.as_str())));
         assert_eq!(ComponentKind::Cpu.as_str(), "cpu");
         for key in wanted {

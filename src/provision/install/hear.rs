@@ -7,6 +7,7 @@ use muster_facts::Facts;
 use super::Installs;
 use crate::{
     boot::{EventKind, Level},
+    discovery::FeedItem,
     install::{
         Advance, Evidence, FailedBy, InstallId, LogLine, LogMeaning, Outcome, Packages, Stage, compare, meaning,
     },
@@ -93,6 +94,7 @@ impl Installs {
                 self.discovery()
                     .writer()
                     .post(vec![self.line(id, "syslog", Level::Info, &text)]);
+                self.discovery().feed().tell(FeedItem::Install(host));
             }
         }
         Ok(true)

@@ -20,7 +20,7 @@ pub use start::{CancelRefused, Start, StartRefused};
 
 use crate::{
     boot::{Event, EventKind, Level},
-    discovery::Discovery,
+    discovery::{Discovery, FeedItem},
     install::{InstallId, Limits, redact_line},
     inventory::{HostId, new_id},
     store::{Install, InstallLog, Store, StoreError, Write},
@@ -110,6 +110,7 @@ impl Installs {
         more.insert(0, Write::Install(Box::new(install.clone())));
         self.discovery().writer().commit(more).await?;
         self.discovery().with_installs(|installs| installs.put(install.open()));
+        self.discovery().feed().tell(FeedItem::Install(install.host));
         Ok(())
     }
 

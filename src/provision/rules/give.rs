@@ -152,9 +152,8 @@ impl RuleGiver {
         };
         let query = InstallQuery {
             host: Some(host),
-            outcome: None,
-            offset: 0,
             limit: 1,
+            ..InstallQuery::default()
         };
         let (_, before) = self.inner.discovery.store().installs(&query).await?;
         if before > 0 {

@@ -27,10 +27,21 @@
     });
   }
 
+  // How long something that goes on has taken: `12 s`, `2:05`, `1:02:03`.
+  function showSpans(within) {
+    within.querySelectorAll("[data-since]").forEach(function (element) {
+      var seconds = Math.max(0, Math.floor((Date.now() - new Date(element.dataset.since)) / 1000));
+      var two = function (number) { return String(number).padStart(2, "0"); };
+      element.textContent = seconds < 60 ? seconds + " s"
+        : seconds < 3600 ? Math.floor(seconds / 60) + ":" + two(seconds % 60)
+        : Math.floor(seconds / 3600) + ":" + two(Math.floor(seconds / 60) % 60) + ":" + two(seconds % 60);
+    });
+  }
+
   // --- fresh rows and parts in place of the old ones -----------------------------------------------------------------
   // What a part says, leaving out how its times are written here.
   function says(element) {
-    return element.outerHTML.replace(/(<time\b[^>]*?)(?: title="[^"]*")?([^>]*>)[^<]*/g, "$1$2").replace(/ class="fresh"/g, "");
+    return element.outerHTML.replace(/(<time\b[^>]*?)(?: title="[^"]*")?([^>]*>)[^<]*/g, "$1$2").replace(/(<span data-since="[^"]*">)[^<]*/g, "$1").replace(/ class="fresh"/g, "").replace(/(<details\b[^>]*?) open=""/g, "$1");
   }
 
   // What is put into the page here is made alive as what came with it: searches and filters ask for their part only.
@@ -56,6 +67,18 @@
     known.forEach(function (row) { row.remove(); });
   }
 
+  // What a person has opened stays open, and a list that was scrolled stays where it was.
+  function keepPlace(part, fresh) {
+    part.querySelectorAll("details[id][open]").forEach(function (opened) {
+      var now = fresh.querySelector("#" + opened.id);
+      if (now) now.open = true;
+    });
+    var boxes = fresh.querySelectorAll(".log");
+    part.querySelectorAll(".log").forEach(function (box, index) {
+      if (boxes[index] && box.scrollTop > 0) boxes[index].dataset.top = box.scrollTop;
+    });
+  }
+
   function renew(text) {
     var page = new DOMParser().parseFromString(text, "text/html");
     document.querySelectorAll("[data-live-part]").forEach(function (part) {
@@ -63,11 +86,15 @@
       if (!fresh) return;
       if (part.hasAttribute("data-live-rows")) renewRows(part, fresh);
       else if (says(part) !== says(fresh) && !part.contains(document.activeElement)) {
+        keepPlace(part, fresh);
         part.replaceWith(fresh);
+        fresh.querySelectorAll("[data-top]").forEach(function (box) { box.scrollTop = Number(box.dataset.top); box.removeAttribute("data-top"); });
         enliven(fresh);
       }
     });
+    showLamp();
     showTimes(document);
+    showSpans(document);
     drawCharts();
   }
 
@@ -93,24 +120,30 @@
   function concerns(change) {
     if (subject === "hosts") return change.many || change.hosts.length > 0;
     if (subject === "dhcp") return change.leases;
-    return change.many || change.hosts.indexOf(subject) >= 0;
+    if (subject === "installs") return change.many || change.installs.length > 0 || change.hosts.length > 0;
+    return change.many || change.hosts.indexOf(subject) >= 0 || change.installs.indexOf(subject) >= 0;
   }
 
   // A page listens while it is looked at: browsers open six connections to one server, and the server gives each user
   // a bounded number of streams. What was missed meanwhile is asked for when it is looked at again.
   var stream = null, missed = false, retry = 0;
 
+  // The lamp is looked for each time: what is put into the page may bring another one.
+  function showLamp() {
+    var lamp = document.getElementById("live");
+    if (lamp) lamp.hidden = !stream || stream.readyState !== EventSource.OPEN;
+  }
+
   function listen() {
     clearTimeout(retry);
     if (stream || document.hidden) return;
-    var lamp = document.getElementById("live");
     stream = new EventSource("/events/stream");
     stream.onopen = function () {
-      if (lamp) lamp.hidden = false;
+      showLamp();
       if (missed) { missed = false; wanted = true; refresh(); }
     };
     stream.onerror = function () {
-      if (lamp) lamp.hidden = true;
+      showLamp();
       missed = true;
       // The browser comes again by itself when a stream breaks, but not when it is refused one.
       if (stream.readyState === EventSource.CLOSED) { stream = null; retry = setTimeout(listen, 30000); }
@@ -207,6 +240,8 @@
     current.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
   showTimes(document);
+  showSpans(document);
   drawCharts();
   setInterval(function () { showTimes(document); }, 10000);
+  setInterval(function () { showSpans(document); }, 1000);
 })();

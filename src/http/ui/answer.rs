@@ -1,0 +1,118 @@
+//! The answer file a host would get now, on its page: line by line, with who wrote each and what is wrong with it.
+
+use serde::Serialize;
+
+use super::view::View;
+use crate::{
+    http::Problem,
+    inventory::HostId,
+    provision::answers::{AnswersFault, Preview},
+    render::answer::{Finding, Grade},
+};
+
+/// The file, or why there is none.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    template: String,
+    lines: Vec<Line>,
+    /// Findings about the whole file.
+    whole: Vec<Found>,
+    errors: usize,
+    warnings: usize,
+    /// Values that the templates asked for, with who says each.
+    values: Vec<(String, String)>,
+    fault: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    number: usize,
+    text: String,
+    /// The template; a site's own with `site/` before it.
+    template: String,
+    line: usize,
+    findings: Vec<Found>,
+}
+
+#[derive(Serialize)]
+struct Found {
+    line: usize,
+    tone: &'static str,
+    message: String,
+    checker: &'static str,
+}
+
+impl Found {
+    fn of(finding: &Finding) -> Self {
+        Self {
+            line: finding.line,
+            tone: if finding.grade == Grade::Error { "bad" } else { "warn" },
+            message: finding.message.clone(),
+            checker: finding.checker,
+        }
+    }
+}
+
+/// Renders and checks the file of a host.
+pub(super) async fn shown(view: &View, host: HostId) -> Result<Shown, Problem> {
+    match view.state.answers()?.preview(host, &view.boot_base, true).await {
+        Ok(preview) => Ok(of(preview)),
+        Err(AnswersFault::Ledger(error)) => Err(error.into()),
+        Err(fault) => Ok(Shown {
+            template: String::new(),
+            lines: Vec::new(),
+            whole: Vec::new(),
+            errors: 0,
+            warnings: 0,
+            values: Vec::new(),
+            fault: Some(fault.to_string()),
+        }),
+    }
+}
+
+fn of(preview: Preview) -> Shown {
+    let count = |grade| preview.findings.iter().filter(|finding| finding.grade == grade).count();
+    let errors = count(Grade::Error);
+    let last = preview.lines.len();
+    let at = |line: usize| {
+        preview
+            .findings
+            .iter()
+            .filter(move |finding| finding.line == line)
+            .map(Found::of)
+            .collect()
+    };
+    Shown {
+        errors,
+        warnings: preview.findings.len() - errors,
+        whole: preview
+            .findings
+            .iter()
+            .filter(|finding| finding.line == 0 || finding.line > last)
+            .map(Found::of)
+            .collect(),
+        lines: preview
+            .lines
+            .iter()
+            .enumerate()
+            .map(|(place, line)| Line {
+                number: place + 1,
+                text: line.text.clone(),
+                template: line
+                    .template
+                    .strip_prefix("built-in/")
+                    .unwrap_or(&line.template)
+                    .to_owned(),
+                line: line.line,
+                findings: at(place + 1),
+            })
+            .collect(),
+        values: preview
+            .values
+            .into_iter()
+            .map(|value| (value.name, value.layer))
+            .collect(),
+        template: preview.template,
+        fault: None,
+    }
+}
