@@ -342,7 +342,7 @@ async fn installations_are_listed_found_and_followed_beside_what_is_usual() {
     );
     let answer = get(format!("/hosts/{host}?tab=plan&view=answer")).await;
     assert!(
-        answer.contains("id=\"answer\"") && answer.contains("debian/default.preseed:"),
+        answer.contains("id=\"answer\"") && answer.contains("debian&#x2f;default.preseed:"),
         "{answer}"
     );
 }

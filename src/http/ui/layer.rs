@@ -36,6 +36,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "vars",
             "install_agent",
             "install_once",
+            "loader",
         ],
     ),
     ("system", &["hostname", "domain", "timezone", "locale", "keyboard"]),
@@ -58,7 +59,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "scripts",
         ],
     ),
-    ("notes", &["owners", "tags", "comment"]),
+    ("notes", &["place", "owners", "tags", "comment"]),
 ];
 
 /// What may be written, where an example says it better than words.
@@ -373,6 +374,7 @@ fn shape(field: &Field) -> (&'static str, &'static [&'static str]) {
     match field.key {
         "selinux" => ("choice", &["enforcing", "permissive", "disabled"]),
         "firewall" => ("choice", &["enabled", "disabled"]),
+        "loader" => ("choice", &["ipxe", "grub", "shim"]),
         _ if flag(field) => ("choice", &["true", "false"]),
         _ if field.secret => ("secret", &[]),
         _ if field.kind == FieldKind::Scalar => ("line", &[]),

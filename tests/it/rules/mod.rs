@@ -395,9 +395,8 @@ async fn a_rule_installs_a_host_once_when_it_says_so() {
     assert_eq!(rig.discovery.host(host).unwrap().state, State::Installing);
     let query = InstallQuery {
         host: Some(host),
-        outcome: None,
-        offset: 0,
         limit: 10,
+        ..InstallQuery::default()
     };
     let (installs, total) = rig.store.installs(&query).await.unwrap();
     assert_eq!((total, installs[0].started_by.as_str()), (1, "rule:web"));
