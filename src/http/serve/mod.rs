@@ -161,6 +161,8 @@ async fn converse(
     let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), client, request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // GRUB knows `Content-Length` in this spelling only, and without it waits for the connection to end.
+        .title_case_headers(true)
         .header_read_timeout(head)
         .max_buf_size(READ_AHEAD)
         .serve_connection(TokioIo::new(Stalls::new(stream, stall)), service);
