@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_blank_at_the_end_may_be_escaped() {
-        let field = crate::desired::field("kernel_options").expect("there");
+        let field = field("kernel_options").expect("there");
         assert_eq!(field.read(" a=1\\  "), Ok(json!({"a": "1 "})));
         assert_eq!(field.read(" <<none>> "), Ok(NONE.into()));
     }

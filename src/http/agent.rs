@@ -157,7 +157,7 @@ async fn facts(
     let agents = state.agents.clone();
     let accepted = tokio::spawn(async move {
         let _turn = turn;
-        agents.report(&agent, facts, client).await
+        Box::pin(agents.report(&agent, facts, client)).await
     })
     .await
     .map_err(|stopped| Problem::internal(&stopped))?;

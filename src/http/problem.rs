@@ -30,13 +30,16 @@ pub struct Problem {
     pub detail: String,
     /// Which field is wrong, as a path such as `network.interfaces.eth0.mac`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub field: Option<Box<str>>,
     /// What to write instead.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub advice: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub advice: Option<Box<str>>,
     /// Seconds to wait before trying again; also sent as `Retry-After`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_after_seconds: Option<u64>,
+    #[schema(value_type = Option<u64>)]
+    pub retry_after_seconds: Option<u32>,
 }
 
 impl Problem {
@@ -57,8 +60,8 @@ impl Problem {
 
     /// The same, with the time after which trying again makes sense.
     #[must_use]
-    pub const fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after_seconds = Some(seconds);
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
         self
     }
 
@@ -66,8 +69,8 @@ impl Problem {
     #[must_use]
     pub fn refused(status: StatusCode, code: &'static str, fault: &Fault) -> Self {
         Self {
-            field: Some(fault.field.clone()),
-            advice: Some(fault.advice.clone()),
+            field: Some(fault.field.as_str().into()),
+            advice: Some(fault.advice.as_str().into()),
             ..Self::new(status, code, fault.to_string())
         }
     }

@@ -262,7 +262,7 @@ fn install(site: &Site, host: HostId, minutes: i64, stage: Stage, outcome: Outco
         distro: "trixie".into(),
         started_by: "user:anna".into(),
         created_at: began,
-        ended_at: (outcome != Outcome::Open).then(|| progress.heard_at),
+        ended_at: (outcome != Outcome::Open).then_some(progress.heard_at),
         outcome,
         failed_by: None,
         reason: None,

@@ -191,7 +191,7 @@ async fn put(view: &View, caller: &Caller, name: Option<&str>, sent: &Sent) -> R
     match send(view, caller, draft, name.is_none(), sent, form).await? {
         Sending::Saved => Ok(done(&format!("/distros/{called}?saved=1"))),
         Sending::Again(faults, confirming) => {
-            Ok(draft_page(view, &objects, name, sent, &faults, confirming).answer(view))
+            Ok(draft_page(view, &objects, name, sent, &faults, confirming.map(|form| *form)).answer(view))
         }
     }
 }

@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(span(TimeDelta::seconds(3723)), "1:02:03");
         assert_eq!(link_speed(2500), "2.5 Gbit/s");
         let began = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let after = |millis| began + chrono::TimeDelta::milliseconds(millis);
+        let after = |millis| began + TimeDelta::milliseconds(millis);
         assert_eq!(offset(began, after(3240)), "+3.2 s");
         assert_eq!(offset(began, after(125_000)), "+2:05");
         assert_eq!(offset(after(10), began), "+0.0 s");
@@ -135,14 +135,8 @@ mod tests {
     #[test]
     fn a_clock_that_is_ahead_is_told() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        assert_eq!(
-            relative(now + chrono::TimeDelta::seconds(180), now, Locale::En),
-            "in 3 min"
-        );
-        assert_eq!(
-            relative(now - chrono::TimeDelta::seconds(180), now, Locale::En),
-            "3 min ago"
-        );
+        assert_eq!(relative(now + TimeDelta::seconds(180), now, Locale::En), "in 3 min");
+        assert_eq!(relative(now - TimeDelta::seconds(180), now, Locale::En), "3 min ago");
         assert_eq!(relative(now, now, Locale::ZhCn), "刚刚");
     }
 }

@@ -360,7 +360,7 @@ impl LayerForm {
     }
 
     /// The same, with who would feel it.
-    pub(super) fn to_confirm(mut self, draft: &Draft, affected: &Affected, changes: &Changes) -> Self {
+    pub(super) fn asking(mut self, draft: &Draft, affected: &Affected, changes: &Changes) -> Self {
         self.confirm = Some(Confirm::of(draft, affected, changes));
         self
     }
@@ -437,7 +437,7 @@ mod tests {
         let form = form(&had, &Effective::default(), None, &[]);
         assert!(!serde_json::to_string(&form).unwrap().contains("$6$"));
         assert_eq!(read(&as_sent(&form), &had), Ok(had.clone()));
-        let text = Sent::from([("mode".into(), "text".into()), ("text".into(), form.text.clone())]);
+        let text = Sent::from([("mode".into(), "text".into()), ("text".into(), form.text)]);
         assert_eq!(read(&text, &had), Ok(had));
     }
 

@@ -183,7 +183,7 @@ pub(super) enum Sending {
     /// It is saved.
     Saved,
     /// It is shown again, with its faults or with who would feel it.
-    Again(Vec<Fault>, Option<LayerForm>),
+    Again(Vec<Fault>, Option<Box<LayerForm>>),
 }
 
 /// Saves what a form says, unless hosts would feel it and nobody has looked at which.
@@ -214,8 +214,8 @@ pub(super) async fn send(
             }
             Err(_) => Changes::default(),
         };
-        let again = form(&[]).to_confirm(&draft, &affected, &changes);
-        return Ok(Sending::Again(Vec::new(), Some(again)));
+        let again = form(&[]).asking(&draft, &affected, &changes);
+        return Ok(Sending::Again(Vec::new(), Some(Box::new(again))));
     }
     let (actor, now) = (caller.actor(), view.state.now());
     let saved = match draft {

@@ -131,7 +131,7 @@ async fn put_defaults(view: &View, caller: &Caller, sent: &Sent) -> Result<Respo
             } else {
                 "edit"
             };
-            page.form = Some(confirming.unwrap_or_else(|| form(&faults)));
+            page.form = Some(confirming.map_or_else(|| form(&faults), |form| *form));
             Ok(page.answer(view))
         }
     }
