@@ -37,16 +37,19 @@ fn collects_with_secure_boot() {
     let troubles: Vec<_> = story.iter().filter(|event| event.level != "info").collect();
     assert!(troubles.is_empty(), "{troubles:#?}");
     assert_eq!(told[..NEW.len()], NEW);
-    assert_eq!(told[told.len() - IMAGE_ADDRESS.len() - REPORT.len()..][..4], IMAGE_ADDRESS);
+    assert_eq!(
+        told[told.len() - IMAGE_ADDRESS.len() - REPORT.len()..][..4],
+        IMAGE_ADDRESS
+    );
 }
 
-/// All by HTTP, and with a menu that nobody looks at.
+/// With a menu at the console that nobody looks at.
 #[test]
-fn collects_with_secure_boot_by_http_and_a_menu() {
-    let site = trial::site("secure_http");
+fn collects_with_secure_boot_and_a_menu() {
+    let site = trial::site("secure_menu");
     let _server = trial::serve_with(&site, "menu = \"2s\"\n", SHIM);
     let ledger = trial::sign_in(&site);
-    let machine = site.power_on(Firmware::UefiSecureHttp, NicModel::Virtio).unwrap();
+    let machine = site.power_on(Firmware::UefiSecure, NicModel::Virtio).unwrap();
     let report = trial::assert_reports(&ledger, &machine);
     assert_eq!(report.facts.bios.and_then(|bios| bios.secure_boot), Some(true));
     let story = ledger.story(&machine.spec().hardware.nics[0].mac).unwrap();

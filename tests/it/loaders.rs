@@ -98,8 +98,13 @@ fn plan(host: HostId, values: &str) -> HostPlan {
 #[test]
 fn a_loader_nobody_knows_is_refused_where_it_is_written() {
     let values = serde_json::json!({"loader": "pxelinux"});
-    let fault = Values::check(values.as_object().unwrap().clone()).unwrap_err().to_string();
-    assert!(fault.contains("loader") && fault.contains("ipxe, grub, shim"), "{fault}");
+    let fault = Values::check(values.as_object().unwrap().clone())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        fault.contains("loader") && fault.contains("ipxe, grub, shim"),
+        "{fault}"
+    );
 }
 
 /// As in the capture of shim and GRUB: what they look for on their own account is no trouble, and no loop.
@@ -113,11 +118,7 @@ async fn shim_and_grub_come_to_their_script() {
     assert_eq!(ack.boot_file_name(), Some("shimx64.efi"));
     let client = IpAddr::V4(ack.yiaddr);
     assert!(fetch(&rig, client, "shimx64.efi").await.is_ok());
-    for optional in [
-        "revocations_sku.efi",
-        "revocations_sbat.efi",
-        "shim_certificate_0.efi",
-    ] {
+    for optional in ["revocations_sku.efi", "revocations_sbat.efi", "shim_certificate_0.efi"] {
         assert_eq!(fetch(&rig, client, optional).await, Err(Level::Info), "{optional}");
     }
     assert_eq!(rig.verdict(MAC).await, "in_progress");
@@ -145,7 +146,11 @@ async fn shim_and_grub_come_to_their_script() {
     );
     // Nobody can be told who asks, so nothing is given away.
     let stranger = IpAddr::V4("10.99.0.9".parse().unwrap());
-    assert!(rig.discovery.tftp_requested(stranger, None, SERVER, "/grub/grub.cfg").is_err());
+    assert!(
+        rig.discovery
+            .tftp_requested(stranger, None, SERVER, "/grub/grub.cfg")
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -180,7 +185,10 @@ async fn a_person_at_the_console_chooses_among_what_the_rules_leave() {
     for item in ["item --key l local", "item --key m memtest"] {
         assert!(menu.contains(item), "{item} in {menu}");
     }
-    assert!(!menu.contains("--key c collect"), "what was decided is there twice: {menu}");
+    assert!(
+        !menu.contains("--key c collect"),
+        "what was decided is there twice: {menu}"
+    );
     assert!(!menu.contains("muster.token="), "a menu gives no right to report");
     assert!(script("local").await.contains("sanboot"));
     assert!(script("memtest").await.contains("/boot/loader/memtest-x64.efi"));
@@ -189,19 +197,28 @@ async fn a_person_at_the_console_chooses_among_what_the_rules_leave() {
         assert!(script(choice).await.contains("muster.token="), "{choice}");
     }
     let menu = rig.discovery.boot_script(&asks(ScriptLanguage::Grub, "")).await;
-    assert!(menu.contains("menuentry 'Go on: collect") && menu.contains("&choice=local'"), "{menu}");
+    assert!(
+        menu.contains("menuentry 'Go on: collect") && menu.contains("&choice=local'"),
+        "{menu}"
+    );
     let told = rig.transcript(MAC).await;
     let actions: Vec<&str> = told
         .iter()
         .filter(|event| event.kind == EventKind::BootScript)
         .map(|event| event.params["action"].as_str())
         .collect();
-    assert_eq!(actions, ["menu", "local", "memtest", "collect", "collect", "collect", "menu"]);
+    assert_eq!(
+        actions,
+        ["menu", "local", "memtest", "collect", "collect", "collect", "menu"]
+    );
 
     let refused = ScriptRequest {
         mac: OTHER.to_string(),
         ..asks(ScriptLanguage::Ipxe, "collect")
     };
     let script = rig.discovery.boot_script(&refused).await;
-    assert!(script.contains("refused by policy") && !script.contains("muster.token="), "{script}");
+    assert!(
+        script.contains("refused by policy") && !script.contains("muster.token="),
+        "{script}"
+    );
 }
