@@ -43,13 +43,13 @@ fn collects_with_secure_boot() {
     );
 }
 
-/// All by HTTP, and with a menu that nobody looks at.
+/// With a menu at the console that nobody looks at.
 #[test]
-fn collects_with_secure_boot_by_http_and_a_menu() {
-    let site = trial::site("secure_http");
+fn collects_with_secure_boot_and_a_menu() {
+    let site = trial::site("secure_menu");
     let _server = trial::serve_with(&site, "menu = \"2s\"\n", SHIM);
     let ledger = trial::sign_in(&site);
-    let machine = site.power_on(Firmware::UefiSecureHttp, NicModel::Virtio).unwrap();
+    let machine = site.power_on(Firmware::UefiSecure, NicModel::Virtio).unwrap();
     let report = trial::assert_reports(&ledger, &machine);
     assert_eq!(report.facts.bios.and_then(|bios| bios.secure_boot), Some(true));
     let story = ledger.story(&machine.spec().hardware.nics[0].mac).unwrap();
