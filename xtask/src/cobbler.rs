@@ -1,6 +1,6 @@
 //! `cargo xtask cobbler`: the same objects in a real Cobbler and in Muster.
 //!
-//! Cobbler is installed from PyPI below the target folder and runs within one process, in a mount namespace with layers
+//! Cobbler is installed from `PyPI` below the target folder and runs within one process, in a mount namespace with layers
 //! in memory over this machine's folders: nothing of it stays behind. What is compared is in `tests/it/cobbler`.
 
 use std::{
@@ -24,7 +24,7 @@ const NEED: &[Package] = &[
 /// The Cobbler that is compared with.
 const COBBLER: &str = "cobbler==3.3.10";
 
-/// What it needs of what it asks for: mod_wsgi and python-ldap would have to be compiled, and are not used here.
+/// What it needs of what it asks for: `mod_wsgi` and python-ldap would have to be compiled, and are not used here.
 const LIBRARIES: &[&str] = &[
     "CT3==3.4.0.post5",
     "distro==1.9.0",
