@@ -66,8 +66,8 @@ fn tildes_to_nothing(value: &mut Value) -> bool {
             *value = Value::Null;
             true
         }
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| tildes_to_nothing(item) || any),
-        Value::Object(map) => map.values_mut().fold(false, |any, item| tildes_to_nothing(item) || any),
+        Value::Array(items) => items.iter_mut().map(tildes_to_nothing).filter(|any| *any).count() > 0,
+        Value::Object(map) => map.values_mut().map(tildes_to_nothing).filter(|any| *any).count() > 0,
         _ => false,
     }
 }
