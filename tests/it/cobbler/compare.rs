@@ -66,8 +66,8 @@ fn tildes_to_nothing(value: &mut Value) -> bool {
             *value = Value::Null;
             true
         }
-        Value::Array(items) => items.iter_mut().map(tildes_to_nothing).filter(|was| *was).count() > 0,
-        Value::Object(map) => map.values_mut().map(tildes_to_nothing).filter(|was| *was).count() > 0,
+        Value::Array(items) => items.iter_mut().map(tildes_to_nothing).filter(|any| *any).count() > 0,
+        Value::Object(map) => map.values_mut().map(tildes_to_nothing).filter(|any| *any).count() > 0,
         _ => false,
     }
 }

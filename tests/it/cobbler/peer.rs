@@ -1,6 +1,9 @@
 //! Cobbler itself, run by `peer.py`.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -117,7 +120,7 @@ impl Site {
     }
 
     /// Runs Cobbler in a mount namespace of its own; nothing of it is left.
-    pub(super) fn run(&self, python: &PathBuf) -> Said {
+    pub(super) fn run(&self, python: &Path) -> Said {
         let folder = tempfile::tempdir().expect("a folder");
         let (world, answer) = (folder.path().join("world.json"), folder.path().join("answer.json"));
         std::fs::write(&world, serde_json::to_vec(self).expect("JSON")).expect("written");
