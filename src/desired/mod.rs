@@ -22,7 +22,7 @@ pub use field::{FIELDS, Field, FieldKind, field};
 pub use find::Condition;
 pub use objects::{Distro, Family, HostPlan, Lineage, MAX_NESTING, Objects, Parent, Profile, Tree, check_name};
 pub use text::{kernel_line, options, split_words};
-pub use values::{INHERIT, NONE, Values};
+pub use values::{INHERIT, NONE, Values, is_secret};
 
 /// The known word nearest to `word`, when one is near enough to be meant.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -56,19 +56,11 @@ impl Values {
         &self.0
     }
 
-    /// A document that a person was shown and gives back: where it says "(set)" for a secret, that secret stays.
+    /// A document that a person was shown and gives back: where it says of a secret what was shown of it, that secret
+    /// stays.
     #[must_use]
     pub fn with_kept_secrets(&self, mut document: Map<String, Value>) -> Map<String, Value> {
-        for field in FIELDS.iter().filter(|field| field.secret) {
-            keep_secret(document.get_mut(field.key), self.0.get(field.key));
-        }
-        let had = self.0.get("users").and_then(Value::as_object);
-        if let (Some(had), Some(users)) = (had, document.get_mut("users").and_then(Value::as_object_mut)) {
-            for (name, user) in users {
-                let hash = had.get(name).and_then(|user| user.get("password_hash"));
-                keep_secret(user.get_mut("password_hash"), hash);
-            }
-        }
+        keep_secrets(&mut document, &self.0, &self.shown());
         document
     }
 
@@ -128,32 +120,62 @@ fn take_back(kept: Option<&mut Value>, new: &mut Map<String, Value>) {
     }
 }
 
-/// Secrets replaced by "(set)".
-fn keep_secret(given: Option<&mut Value>, had: Option<&Value>) {
-    if let (Some(given), Some(had)) = (given, had)
-        && given.as_str() == Some(SET)
-    {
-        *given = had.clone();
+/// Puts back what was hidden.
+fn keep_secrets(given: &mut Map<String, Value>, had: &Map<String, Value>, shown: &Map<String, Value>) {
+    for (key, given) in given {
+        match (had.get(key), shown.get(key)) {
+            (Some(had), Some(shown)) if given == shown => *given = had.clone(),
+            (Some(Value::Object(had)), Some(Value::Object(shown))) => {
+                if let Value::Object(given) = given {
+                    keep_secrets(given, had, shown);
+                }
+            }
+            _ => {}
+        }
     }
 }
 
+/// Whether a value of this name is for nobody's eyes, whoever chose the name.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["password", "passwd", "secret", "token"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// Secrets replaced by "(set)", passwords in URLs too.
 pub(super) fn shown(document: &Map<String, Value>) -> Map<String, Value> {
     let mut out = document.clone();
     for (key, value) in &mut out {
-        if field(key).is_some_and(|field| field.secret) && !value.is_null() {
-            *value = SET.into();
-        }
-        if key == "users"
-            && let Value::Object(users) = value
-        {
-            for user in users.values_mut().filter_map(Value::as_object_mut) {
-                if let Some(hash) = user.get_mut("password_hash") {
-                    *hash = SET.into();
-                }
-            }
-        }
+        hide(key, value);
     }
     out
+}
+
+fn hide(key: &str, value: &mut Value) {
+    match value {
+        Value::Null | Value::Bool(_) => {}
+        Value::Object(map) => map.iter_mut().for_each(|(key, value)| hide(key, value)),
+        _ if is_secret(key) => *value = SET.into(),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(key, item)),
+        Value::String(text) => {
+            if let Some(hidden) = without_password(text) {
+                *text = hidden;
+            }
+        }
+        Value::Number(_) => {}
+    }
+}
+
+/// `scheme://user:(set)@host…`, when there is a password.
+fn without_password(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', ' ', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, host) = authority.rsplit_once('@')?;
+    let (name, _) = user.split_once(':')?;
+    Some(format!("{scheme}://{name}:{SET}@{host}{path}"))
 }
 
 fn check_field(key: &str, value: &Value) -> Result<(), Fault> {
@@ -262,6 +284,29 @@ mod tests {
         // Where nothing was kept, the word stays and is refused.
         let kept = Values::default().with_kept_secrets(values.shown());
         assert!(check(&Value::Object(kept)).is_err());
+    }
+
+    #[test]
+    fn secrets_by_name_and_in_urls_are_hidden_and_kept() {
+        let values = check(&json!({
+            "vars": {"db_password": "hunter2", "Api_Token": {"a": ["x1y2"]}, "role": "db"},
+            "proxy": "http://bob:pw@proxy:3128/", "repos": {"own": {"url": "https://bob:pw@mirror/x"}},
+        }))
+        .expect("well");
+        let shown = Value::Object(values.shown());
+        assert_eq!(shown["vars"]["db_password"], "(set)");
+        assert_eq!(shown["vars"]["role"], "db");
+        assert_eq!(shown["proxy"], "http://bob:(set)@proxy:3128/");
+        assert!(
+            !shown.to_string().contains("pw@") && !shown.to_string().contains("hunter2"),
+            "{shown}"
+        );
+        let mut back = values.shown();
+        back.insert("hostname".into(), "web1".into());
+        let kept = values.with_kept_secrets(back);
+        assert_eq!(kept["vars"], values.as_map()["vars"]);
+        assert_eq!(kept["proxy"], values.as_map()["proxy"]);
+        assert_eq!(kept["hostname"], "web1");
     }
 
     #[test]

@@ -66,15 +66,10 @@ impl InstallDisk {
 /// # Errors
 /// [`Fault`] on `disk` when none fits, several fit a wish for one, or the one that fits has no lasting name.
 pub fn choose_disks(wish: &DiskWish, keep: &[String], count: usize, disks: &[Disk]) -> Result<Vec<InstallDisk>, Fault> {
-    let kept = |disk: &Disk| {
-        [&disk.serial, &disk.wwn]
-            .into_iter()
-            .flatten()
-            .any(|word| keep.iter().any(|kept| kept.eq_ignore_ascii_case(word)))
-    };
+    let kept = |disk: &Disk| keep.iter().any(|kept| is_called(disk, kept));
     let fit: Vec<&Disk> = disks.iter().filter(|disk| is_fixed(disk) && !kept(disk)).collect();
     if let Some(path) = &wish.path {
-        return by_path(path, count, disks, kept);
+        return by_path(path, count, disks, keep);
     }
     let fault = |field: &str, value: &str, why: String, advice: &str| Err(Fault::new(field, value, why, advice));
     for (field, wanted) in [("disk.serial", &wish.serial), ("disk.wwn", &wish.wwn)] {
@@ -86,7 +81,7 @@ pub fn choose_disks(wish: &DiskWish, keep: &[String], count: usize, disks: &[Dis
                 disk.serial.clone()
             }
         };
-        let named = |disk: &&&Disk| of(disk).is_some_and(|word| word.eq_ignore_ascii_case(wanted));
+        let named = |disk: &&&Disk| of(disk).is_some_and(|word| same_name(&word, wanted));
         let Some(disk) = fit.iter().find(named) else {
             let why = if disks.iter().any(|disk| named(&&disk)) {
                 "this disk is to be kept, or can be pulled out".to_owned()
@@ -99,7 +94,7 @@ pub fn choose_disks(wish: &DiskWish, keep: &[String], count: usize, disks: &[Dis
             let why = format!("{count} disks are needed and one is named");
             return fault(field, wanted, why, "use disk.rule instead");
         }
-        return Ok(vec![named_stably(disk, &fit)?]);
+        return Ok(vec![named_stably(disk, disks)?]);
     }
     let mut fit_order = fit.clone();
     match wish.rule {
@@ -135,45 +130,80 @@ pub fn choose_disks(wish: &DiskWish, keep: &[String], count: usize, disks: &[Dis
     fit_order
         .into_iter()
         .take(count)
-        .map(|disk| named_stably(disk, &fit))
+        .map(|disk| named_stably(disk, disks))
         .collect()
 }
 
-/// A device a person named: it is not to be one of those kept, as far as the inventory knows it by that name.
-fn by_path(path: &str, count: usize, disks: &[Disk], kept: impl Fn(&Disk) -> bool) -> Result<Vec<InstallDisk>, Fault> {
-    let known = disks
-        .iter()
-        .find(|disk| path == format!("/dev/{}", disk.name) || stable_name(disk).as_deref() == Some(path));
-    if known.is_some_and(kept) {
-        return Err(Fault::new(
-            "disk.path",
-            path,
-            "this disk is to be kept",
-            "name another, or take it out of keep_disks",
-        ));
-    }
+/// A device a person named. Where disks are to be kept it has to be one of the inventory, by one of its lasting names: what
+/// another name means at the next boot nobody knows.
+fn by_path(path: &str, count: usize, disks: &[Disk], keep: &[String]) -> Result<Vec<InstallDisk>, Fault> {
+    let fault = |why: String, advice: &str| Err(Fault::new("disk.path", path, why, advice));
     if count > 1 {
-        return Err(Fault::new(
-            "disk.path",
-            path,
+        return fault(
             format!("{count} disks are needed and one is named"),
             "use disk.rule instead",
-        ));
+        );
     }
-    Ok(vec![InstallDisk {
-        path: path.to_owned(),
-        serial: known.and_then(|disk| disk.serial.clone()),
-        wwn: known.and_then(|disk| disk.wwn.clone()),
-        size_bytes: known.map(|disk| disk.size_bytes),
-        kind: known.and_then(|disk| disk.kind),
-    }])
+    let by_kernel = disks.iter().find(|disk| path == format!("/dev/{}", disk.name));
+    let known = by_kernel.or_else(|| disks.iter().find(|disk| links(disk).iter().any(|link| link == path)));
+    let Some(disk) = known else {
+        if keep.is_empty() {
+            return Ok(vec![InstallDisk {
+                path: path.to_owned(),
+                serial: None,
+                wwn: None,
+                size_bytes: None,
+                kind: None,
+            }]);
+        }
+        return fault(
+            "disks are to be kept, and whether this is one of them cannot be told: the host has not reported it by this name"
+                .to_owned(),
+            "write disk.serial, or a link below /dev/disk/by-id, or let the host report",
+        );
+    };
+    if keep.iter().any(|kept| is_called(disk, kept)) {
+        return fault(
+            "this disk is to be kept".to_owned(),
+            "name another, or take it out of keep_disks",
+        );
+    }
+    if by_kernel.is_none() {
+        return Ok(vec![InstallDisk {
+            path: path.to_owned(),
+            ..named_stably(disk, disks)?
+        }]);
+    }
+    Ok(vec![named_stably(disk, disks)?])
 }
 
-fn named_stably(disk: &Disk, all: &[&Disk]) -> Result<InstallDisk, Fault> {
-    let path = match stable_name(disk) {
+/// Whether this is the disk's serial or world-wide name, as facts, `lsblk` or udev write it.
+fn is_called(disk: &Disk, name: &str) -> bool {
+    [&disk.serial, &disk.wwn]
+        .into_iter()
+        .flatten()
+        .any(|word| same_name(word, name))
+}
+
+/// `naa.5000c5…`, `0x5000c5…` and `wwn-0x5000c5…` are one name.
+fn same_name(one: &str, other: &str) -> bool {
+    fn bare(name: &str) -> &str {
+        let name = name.strip_prefix("wwn-").or(name.strip_prefix("nvme-")).unwrap_or(name);
+        ["0x", "naa.", "eui."]
+            .into_iter()
+            .find_map(|prefix| name.strip_prefix(prefix))
+            .unwrap_or(name)
+    }
+    let (one, other) = (one.trim().to_ascii_lowercase(), other.trim().to_ascii_lowercase());
+    bare(&one) == bare(&other)
+}
+
+fn named_stably(disk: &Disk, all: &[Disk]) -> Result<InstallDisk, Fault> {
+    let others = all.iter().filter(|other| other.kind != Some(DiskKind::Optical)).count();
+    let path = match links(disk).into_iter().next() {
         Some(path) => path,
         // The kernel's name is as good as any where there is nothing to mix it up with.
-        None if all.len() == 1 => format!("/dev/{}", disk.name),
+        None if others == 1 => format!("/dev/{}", disk.name),
         None => {
             return Err(Fault::new(
                 "disk",
@@ -192,27 +222,30 @@ fn named_stably(disk: &Disk, all: &[&Disk]) -> Result<InstallDisk, Fault> {
     })
 }
 
-/// The link that udev makes for a disk (systemd's `60-persistent-storage.rules`), where it can be known from its facts.
-fn stable_name(disk: &Disk) -> Option<String> {
-    let by_id = |name: String| Some(format!("/dev/disk/by-id/{name}"));
-    match (disk.bus, disk.wwn.as_deref(), disk.serial.as_deref()) {
-        (Some(DiskBus::Nvme), Some(wwn), _) => by_id(format!("nvme-{wwn}")),
-        (Some(DiskBus::Nvme), None, Some(serial)) => by_id(format!(
-            "nvme-{}_{}",
-            udev_word(disk.model.as_deref()?),
-            udev_word(serial)
-        )),
-        (_, Some(wwn), _) if wwn.starts_with("naa.") => by_id(format!("wwn-0x{}", &wwn["naa.".len()..])),
-        (Some(DiskBus::Sata), _, Some(serial)) => by_id(format!(
-            "ata-{}_{}",
-            udev_word(disk.model.as_deref()?),
-            udev_word(serial)
-        )),
-        (Some(DiskBus::Virtio), _, Some(serial)) if disk.name.starts_with("vd") => {
-            by_id(format!("virtio-{}", udev_word(serial)))
-        }
-        _ => None,
+/// The links that udev makes for a disk (systemd's `60-persistent-storage.rules`), as far as they can be known from its
+/// facts; the one that is sure to be there first.
+fn links(disk: &Disk) -> Vec<String> {
+    let model = disk.model.as_deref().map(udev_word);
+    let serial = disk.serial.as_deref().map(udev_word);
+    let of_model = |bus: &str| Some(format!("{bus}-{}_{}", model.as_deref()?, serial.as_deref()?));
+    let mut names = Vec::new();
+    match (disk.bus, disk.wwn.as_deref()) {
+        (Some(DiskBus::Nvme), Some(wwn)) => names.push(format!("nvme-{wwn}")),
+        (_, Some(wwn)) if wwn.starts_with("naa.") => names.push(format!("wwn-0x{}", &wwn["naa.".len()..])),
+        _ => {}
     }
+    match disk.bus {
+        Some(DiskBus::Nvme) => names.extend(of_model("nvme")),
+        Some(DiskBus::Sata) => names.extend(of_model("ata")),
+        Some(DiskBus::Virtio) if disk.name.starts_with("vd") => {
+            names.extend(serial.as_deref().map(|serial| format!("virtio-{serial}")));
+        }
+        _ => {}
+    }
+    names
+        .into_iter()
+        .map(|name| format!("/dev/disk/by-id/{name}"))
+        .collect()
 }
 
 /// A word as udev writes it into a link: runs of blank space are one `_`, and so is what no name may hold.
@@ -333,6 +366,58 @@ mod tests {
         assert_eq!(
             choose_disks(&DiskWish::default(), &[], 1, &only).unwrap()[0].path,
             "/dev/sda"
+        );
+    }
+
+    #[test]
+    fn a_kept_disk_is_known_by_all_its_names() {
+        let by_path = |path: &str, keep: &str| {
+            let wish = DiskWish {
+                path: Some(path.into()),
+                ..DiskWish::default()
+            };
+            paths(&wish, &[keep], 1)
+        };
+        for keep in [
+            "S-sdb",
+            "naa.5000C500A1B2C3D4",
+            "0x5000c500a1b2c3d4",
+            "wwn-0x5000c500a1b2c3d4",
+        ] {
+            for path in [
+                "/dev/sdb",
+                "/dev/disk/by-id/ata-Fast_Disk_1_S-sdb",
+                "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4",
+            ] {
+                assert!(by_path(path, keep).unwrap_err().contains("to be kept"), "{path} {keep}");
+            }
+            assert_ne!(
+                paths(&rule(DiskRule::SmallestSsd), &[keep], 1).unwrap(),
+                ["/dev/disk/by-id/wwn-0x5000c500a1b2c3d4"]
+            );
+        }
+        assert!(
+            by_path("/dev/disk/by-path/pci-0000:00:1f.2-ata-2", "S-sdb")
+                .unwrap_err()
+                .contains("cannot be told")
+        );
+        // The kernel's name is not what is written down.
+        assert_eq!(
+            by_path("/dev/sda", "S-sdb").unwrap(),
+            ["/dev/disk/by-id/ata-Fast_Disk_1_S-sda"]
+        );
+    }
+
+    #[test]
+    fn a_kernel_s_name_is_taken_only_where_nothing_else_is_there() {
+        let mut nameless = disk("sdb", 10, DiskKind::Hdd, DiskBus::Scsi);
+        nameless.serial = None;
+        let kept = disk("sda", 10, DiskKind::Hdd, DiskBus::Sata);
+        let fault = choose_disks(&DiskWish::default(), &["S-sda".into()], 1, &[kept, nameless.clone()]).unwrap_err();
+        assert!(fault.to_string().contains("next boot"), "{fault}");
+        assert_eq!(
+            choose_disks(&DiskWish::default(), &[], 1, &[nameless]).unwrap()[0].path,
+            "/dev/sdb"
         );
     }
 

@@ -15,7 +15,7 @@ const BASE64_DEPTH: u8 = 3;
 const TOKEN_PATHS: [&str; 4] = ["/boot/answer/", "/boot/stage/", "/boot/enrol/", "muster.token="];
 
 /// Prefixes of crypt(3) hashes.
-const HASHES: [&str; 6] = ["$6$", "$5$", "$y$", "$2b$", "$2a$", "$1$"];
+const HASHES: [&str; 9] = ["$6$", "$5$", "$y$", "$gy$", "$7$", "$2b$", "$2a$", "$2y$", "$1$"];
 
 /// A text without the given secrets, crypt hashes, tokens in addresses and passwords in URLs. Shorter secrets than four
 /// characters are left: they would tear words apart and are none.
@@ -34,15 +34,47 @@ pub fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> Str
     text.split_inclusive('\n').map(redact_line).collect()
 }
 
+/// The next run of base64's letters with its padding: what is before it, the run, and what follows.
+fn next_run(text: &str) -> Option<(&str, &str, &str)> {
+    let of = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
+    let (before, from) = text.split_at(text.find(of)?);
+    let letters = from.find(|c| !of(c)).unwrap_or(from.len());
+    let padding = from[letters..].chars().take(2).take_while(|c| *c == '=').count();
+    let (run, tail) = from.split_at(letters + padding);
+    Some((before, run, tail))
+}
+
+/// A line of a log without what looks like a secret. Installers log the commands they run, with scripts in base64 that may
+/// be cut short anywhere: nothing is left of what decodes to text.
+#[must_use]
+pub fn redact_log(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, run, tail)) = next_run(rest) {
+        out.push_str(before);
+        let whole = run.trim_end_matches('=');
+        let whole = &whole[..whole.len() / 4 * 4];
+        let is_text = run.len() >= LEAST_BASE64
+            && STANDARD
+                .decode(whole)
+                .is_ok_and(|bytes| match std::str::from_utf8(&bytes) {
+                    Ok(_) => true,
+                    // A letter that is cut in two.
+                    Err(error) => error.error_len().is_none(),
+                });
+        out.push_str(if is_text { HIDDEN } else { run });
+        rest = tail;
+    }
+    out.push_str(rest);
+    redact_line(&out)
+}
+
 /// Scripts within answer files are written in base64 (RFC 4648 §4): what is hidden in the open is hidden there too.
 fn redact_base64(text: &str, known: &[&str], depth: u8) -> String {
-    let of = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(start) = rest.find(of) {
-        let (before, from) = rest.split_at(start);
+    while let Some((before, run, tail)) = next_run(rest) {
         out.push_str(before);
-        let (run, tail) = from.split_at(from.find(|c| !of(c)).unwrap_or(from.len()));
         let inner = (depth > 0 && run.len() >= LEAST_BASE64)
             .then(|| STANDARD.decode(run).ok())
             .flatten()
@@ -203,6 +235,29 @@ mod tests {
             String::from_utf8(nested).unwrap(),
             "#!/bin/sh\nreport http://m/boot/stage/***\n"
         );
+    }
+
+    #[test]
+    fn a_log_shows_nothing_of_a_script_in_base64() {
+        let script = STANDARD.encode("report() {\n    address=http://m/boot/stage/abcdefghijklmnop\n}\n");
+        let line = format!(
+            "running preseed command preseed/late_command: echo {} | chroot",
+            &script[..59]
+        );
+        assert_eq!(
+            redact_log(&line),
+            "running preseed command preseed/late_command: echo *** | chroot"
+        );
+        for plain in [
+            "unpacking /usr/share/doc/packages/something/that/is/long/enough/to/look/at",
+            "key=0123456789",
+            "Setting up libcrypt1:amd64 (1:4.4.38-1) ...",
+        ] {
+            assert_eq!(redact_log(plain), plain);
+        }
+        let script = STANDARD.encode("a script with hunter22 in it, for all to see");
+        let hidden = redact(&format!("key={script} end"), ["hunter22"]);
+        assert!(!hidden.contains(&script), "{hidden}");
     }
 
     #[test]

@@ -46,7 +46,6 @@ impl Args for Fields {
                 Arg::new(field.key)
                     .long(long.as_str())
                     .value_name(form)
-                    .allow_hyphen_values(true)
                     .help(field.meaning),
             );
         }

@@ -77,15 +77,22 @@ impl Pattern {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Fact(text, expression) => {
-                    let value = expression.eval(facts.told()).map_err(|error| match error.kind() {
-                        ErrorKind::UndefinedError => Fault::new(
+                    let untold = || {
+                        Fault::new(
                             self.field,
                             text,
                             "the host does not tell it",
                             "use another fact, or let the rule ask for it",
-                        ),
+                        )
+                    };
+                    let value = expression.eval(facts.told()).map_err(|error| match error.kind() {
+                        ErrorKind::UndefinedError => untold(),
                         _ => failed(self.field, text, &error),
                     })?;
+                    // Half a name is none.
+                    if value.is_undefined() || value.is_none() {
+                        return Err(untold());
+                    }
                     let value = value.to_string();
                     if out.len() + value.len() > LONGEST {
                         return Err(Fault::new(

@@ -53,7 +53,7 @@ pub(super) async fn ipxe(
         product: query.product,
         manufacturer: query.manufacturer,
         version: query.version,
-        client: Some(client.ip()),
+        client: Some(client.ip().to_canonical()),
         asked_host: asked_host(&headers),
     };
     given(state, request).await
@@ -73,7 +73,7 @@ pub(super) async fn grub(
         mac: query.mac,
         buildarch: query.arch,
         platform: "efi".to_owned(),
-        client: Some(client.ip()),
+        client: Some(client.ip().to_canonical()),
         asked_host: asked_host(&headers),
         ..ScriptRequest::default()
     };

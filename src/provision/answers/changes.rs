@@ -2,7 +2,7 @@
 
 use similar::TextDiff;
 
-use super::{Answers, AnswersFault, render};
+use super::{Answers, AnswersFault, plain};
 use crate::{
     desired::Objects,
     install::redact,
@@ -52,7 +52,7 @@ impl Answers {
                 Err(_) => continue,
             };
             let file = |desired: &HostDesired| {
-                render(&self.library, desired, facts.as_ref(), &context)
+                plain(&self.library, desired, facts.as_ref(), &context)
                     .map(|answer| redact(&answer.text, answer.secrets.iter().map(String::as_str)))
                     .map_err(|fault| fault.to_string())
             };

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use super::{Answers, AnswersFault, render};
+use super::{Answers, AnswersFault, plain, render};
 use crate::{
     desired::HostPlan,
     install::redact,
     inventory::Host,
     provision::{HostDesired, catalog::label, install::AnswerContext},
-    render::answer::{Grade, Ksvalidator, check_with},
+    render::answer::{Grade, Ksvalidator, PlainAnswer, check_with},
 };
 
 /// Hosts whose facts are read together.
@@ -56,18 +56,23 @@ impl Answers {
             let one = |(host, plan): &(Host, HostPlan)| -> Result<(), EveryFault> {
                 let known = facts.get(&host.id);
                 let desired = HostDesired::with(host.clone(), plan.clone(), &objects).map_err(AnswersFault::from)?;
-                let answer = render(&self.library, &desired, known, &context)?;
-                if check
-                    && let Some(finding) = check_with(&answer, ksvalidator.as_ref())
-                        .into_iter()
-                        .find(|finding| finding.grade == Grade::Error)
-                {
-                    let why = format!("line {}: {} ({})", finding.line, finding.message, finding.checker);
-                    return Err(EveryFault::Refused(redact(
-                        &why,
-                        answer.secrets.iter().map(String::as_str),
-                    )));
-                }
+                let answer = if check {
+                    let answer = render(&self.library, &desired, known, &context)?;
+                    let findings = check_with(&answer, ksvalidator.as_ref());
+                    if let Some(finding) = findings.into_iter().find(|finding| finding.grade == Grade::Error) {
+                        let why = format!("line {}: {} ({})", finding.line, finding.message, finding.checker);
+                        return Err(EveryFault::Refused(redact(
+                            &why,
+                            answer.secrets.iter().map(String::as_str),
+                        )));
+                    }
+                    PlainAnswer {
+                        text: answer.text,
+                        secrets: answer.secrets,
+                    }
+                } else {
+                    plain(&self.library, &desired, known, &context)?
+                };
                 let text = redact(&answer.text, answer.secrets.iter().map(String::as_str));
                 write(&Rendered {
                     label: &label(host),

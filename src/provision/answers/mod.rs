@@ -22,7 +22,7 @@ use super::{
 use crate::{
     desired::Fault,
     inventory::HostId,
-    render::answer::{Answer, AnswerFault, Library, render_answer},
+    render::answer::{Answer, AnswerFault, Library, PlainAnswer, render_answer, render_plain},
     store::{Store, StoreError},
 };
 
@@ -84,9 +84,9 @@ impl Answers {
     }
 
     /// Renders a host's answer file, with its secrets.
-    async fn render(&self, host: HostId, context: &AnswerContext) -> Result<Answer, AnswersFault> {
+    async fn render(&self, host: HostId, context: &AnswerContext) -> Result<PlainAnswer, AnswersFault> {
         let (desired, facts) = self.host(host).await?;
-        render(&self.library, &desired, facts.as_ref(), context)
+        plain(&self.library, &desired, facts.as_ref(), context)
     }
 
     /// A host, what is wanted of it, and what it last said of itself.
@@ -108,6 +108,18 @@ fn render(
     let installation = Installation::of(desired, facts)?;
     let input = installation.answer_input(context);
     Ok(render_answer(library, installation.template()?, &input)?)
+}
+
+/// The same without where its lines and values come from.
+fn plain(
+    library: &Library,
+    desired: &HostDesired,
+    facts: Option<&Facts>,
+    context: &AnswerContext,
+) -> Result<PlainAnswer, AnswersFault> {
+    let installation = Installation::of(desired, facts)?;
+    let input = installation.answer_input(context);
+    Ok(render_plain(library, installation.template()?, &input)?)
 }
 
 impl Plans for Answers {

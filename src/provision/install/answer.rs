@@ -308,7 +308,7 @@ impl Installs {
         Ok(host)
     }
 
-    fn refuse(&self, host: HostId, client: IpAddr, why: AnswerRefused) -> AnswerRefused {
+    pub(super) fn refuse(&self, host: HostId, client: IpAddr, why: AnswerRefused) -> AnswerRefused {
         self.tell(
             host,
             EventKind::AnswerRefused,

@@ -10,6 +10,7 @@ use crate::{
     discovery::FeedItem,
     install::{
         Advance, Evidence, FailedBy, InstallId, LogLine, LogMeaning, Outcome, Packages, Stage, compare, meaning,
+        redact_log,
     },
     inventory::HostId,
     store::{Install, StoreError, Write},
@@ -64,13 +65,14 @@ impl Installs {
         let Some(host) = self.host_at(client) else {
             return Ok(false);
         };
-        let text = format!("{}: {}", line.program, line.message);
+        let text = redact_log(&format!("{}: {}", line.program, line.message));
         let said = meaning(line);
         let open = self
             .discovery()
             .with_installs(|installs| installs.of(host).map(|open| (open.id, open.progress.stage)));
         let Some((id, stage)) = open else { return Ok(false) };
-        match said {
+        // Before this installation's own installer was started, it is another one that still speaks.
+        match said.filter(|_| stage >= Stage::Loader) {
             // Most lines tell of the stage it is in: they go to the log without a change of the installation's row.
             Some(LogMeaning::Stage(said, packages)) if said > stage || packages.is_some() => {
                 let mut evidence = Evidence::new(said, text);
@@ -79,7 +81,7 @@ impl Installs {
             }
             Some(LogMeaning::Failed) => {
                 let _turn = self.turn(host).await;
-                if let Some(install) = self.running(host).await? {
+                if let Some(install) = self.running(host).await?.filter(|install| install.id == id) {
                     self.end(install, Outcome::Failed, Some(FailedBy::Installer), &text, None)
                         .await?;
                 }
@@ -142,7 +144,7 @@ impl Installs {
         let text = if message.is_empty() {
             format!("the machine says: {word}")
         } else {
-            format!("the machine says: {word}: {message}")
+            redact_log(&format!("the machine says: {word}: {message}"))
         };
         if word == "failed" {
             self.end(install, Outcome::Failed, Some(FailedBy::Installer), &text, None)

@@ -21,7 +21,7 @@ pub use start::{CancelRefused, Start, StartRefused};
 use crate::{
     boot::{Event, EventKind, Level},
     discovery::{Discovery, FeedItem},
-    install::{InstallId, Limits, redact_line},
+    install::{InstallId, Limits, redact_log},
     inventory::{HostId, new_id},
     store::{Install, InstallLog, Store, StoreError, Write},
 };
@@ -117,14 +117,19 @@ impl Installs {
     /// A line of an installation's log, without what looks like a secret.
     fn line(&self, install: InstallId, source: &str, level: Level, text: &str) -> Write {
         let at = self.now();
-        let plain: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_LINE).collect();
+        // Hidden before it is cut: a piece of a secret is not recognised any more.
+        let plain: String = redact_log(text)
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(LONGEST_LINE)
+            .collect();
         Write::InstallLog(InstallLog {
             id: new_id(at),
             install,
             at,
             source: source.to_owned(),
             level,
-            text: redact_line(&plain),
+            text: plain,
         })
     }
 
@@ -136,7 +141,7 @@ impl Installs {
             ..Event::new(self.now(), muster_facts::MacAddr([0; 6]), kind, level)
         };
         for (name, value) in params {
-            event = event.with(name, redact_line(value));
+            event = event.with(name, redact_log(value));
         }
         self.discovery().note(event);
     }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Installs, plan::PlanFault};
+use super::{AnswerRefused, Installs, plan::PlanFault};
 use crate::{
     auth::Secret,
     boot::{EventKind, Level},
@@ -24,6 +24,19 @@ impl Installs {
         let Some(install) = self.running(asked.host).await.map_err(not_kept)? else {
             return Ok(None);
         };
+        // Anybody can write any MAC into a request. Whoever has an address of ours that is another host's is not this one.
+        if let Some(client) = asked.client
+            && self
+                .discovery()
+                .host_of_address(client)
+                .is_some_and(|other| other != asked.host)
+        {
+            self.refuse(asked.host, client, AnswerRefused::Elsewhere);
+            return Err(InstallHold {
+                why: "this address belongs to another machine, whose installation this is not".to_owned(),
+                advice: "let the machine ask for an address anew".to_owned(),
+            });
+        }
         match asked.choice {
             BootChoice::Installer => self.start_installer(install, asked).await.map(Some),
             BootChoice::Local => {

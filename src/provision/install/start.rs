@@ -30,7 +30,7 @@ pub enum StartRefused {
     #[error("the host has no profile; give it one first")]
     NoPlan,
     /// It is in service.
-    #[error("the host is in service: type its name, `{0}`, to have it installed anew and lose what is on its disks")]
+    #[error("type the host's name, `{0}`, to have it installed and lose what is on its disks")]
     TypeName(String),
     /// The plan cannot be read.
     #[error("it cannot be installed as planned: {0}")]
@@ -63,11 +63,11 @@ impl Installs {
         // A broken template is told here, before anything happens to the machine.
         let preview = AnswerContext::of_preview(&self.base(""));
         self.inner.plans.answer(host.id, &preview).await?;
-        if host.state == State::Active {
-            let name = host.name.clone().unwrap_or_else(|| host.id.to_string());
-            if asked.typed.as_deref().map(str::trim) != Some(name.as_str()) {
-                return Err(StartRefused::TypeName(name));
-            }
+        // A name that is typed has to be right wherever it is typed.
+        let name = host.name.clone().unwrap_or_else(|| host.id.to_string());
+        let typed = asked.typed.as_deref().map(str::trim).filter(|typed| !typed.is_empty());
+        if typed.map_or(host.state == State::Active, |typed| typed != name) {
+            return Err(StartRefused::TypeName(name));
         }
         let _turn = self.turn(host.id).await;
         // Giving it a profile is the catalogue's to do; a host that has a plan and never was told of it is told now.

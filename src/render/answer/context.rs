@@ -15,6 +15,7 @@ use minijinja::{
 use serde_json::{Map, Value as Json};
 
 use super::{AnswerInput, SearchNames, UsedValue, vocabulary};
+use crate::desired::is_secret;
 
 /// Under this name a render's snippet search is kept. No template can write it: it has a space.
 const SEARCH: &str = "snippet search";
@@ -149,13 +150,34 @@ impl Context {
     }
 }
 
+/// A secret as it is, and as filters write it: within a shell's quotes, in XML, in JSON, and line by line.
+fn forms(text: &str, found: &mut Vec<String>) {
+    let xml = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&apos;");
+    let json = Json::from(text).to_string();
+    let mut all = vec![
+        text.to_owned(),
+        text.replace('\'', "'\\''"),
+        xml,
+        json.trim_matches('"').to_owned(),
+    ];
+    all.extend(text.lines().filter(|line| line.len() >= 8).map(str::to_owned));
+    all.sort_unstable();
+    all.dedup();
+    found.append(&mut all);
+}
+
 /// Password hashes and the install's token, wherever they stand.
 fn secrets(values: &Map<String, Json>) -> Vec<String> {
     fn collect(key: &str, value: &Json, found: &mut Vec<String>) {
         match value {
             Json::Object(map) => map.iter().for_each(|(key, value)| collect(key, value, found)),
             Json::Array(list) => list.iter().for_each(|value| collect(key, value, found)),
-            Json::String(text) if text.len() >= 4 && is_secret(key) => found.push(text.clone()),
+            Json::String(text) if text.len() >= 4 && is_secret(key) => forms(text, found),
             _ => {}
         }
     }
@@ -164,13 +186,6 @@ fn secrets(values: &Map<String, Json>) -> Vec<String> {
         collect(key, value, &mut found);
     }
     found
-}
-
-/// Whether a value of this name is for nobody's eyes.
-fn is_secret(key: &str) -> bool {
-    ["password", "passwd", "secret", "token"]
-        .iter()
-        .any(|word| key.contains(word))
 }
 
 /// A map that notes which of its names were asked for.
