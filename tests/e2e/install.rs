@@ -29,8 +29,8 @@ const STAGES: [&str; 12] = [
     "verified",
 ];
 
-/// Names the folder that `cargo xtask mirror` has built.
-const INSTALLER: &str = "MUSTER_INSTALLER";
+/// Names the folder that `cargo xtask mirror` has built. No variable of the server's own, which would take it for a setting.
+const INSTALLER: &str = "LAB_INSTALLER";
 
 #[test]
 fn debian_installs_by_preseed() {

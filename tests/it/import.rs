@@ -137,6 +137,11 @@ async fn a_folder_is_served_from_where_it_is_under_the_name_of_its_distro() {
     let router = rig.router().await;
     let kernel = "/boot/tree/debian12/debian-installer/amd64/linux";
     assert_eq!(get(&router, kernel, None).await, (StatusCode::OK, "0123456789".into()));
+    let doubled = kernel.replacen("debian12/", "debian12//", 1);
+    assert_eq!(
+        get(&router, &doubled, None).await,
+        (StatusCode::OK, "0123456789".into())
+    );
     assert_eq!(
         get(&router, kernel, Some("bytes=2-4")).await,
         (StatusCode::PARTIAL_CONTENT, "234".into())

@@ -96,7 +96,7 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     let mut left_out: Vec<&str> = Vec::new();
     match mirror::prepare(repository) {
         Ok(installer) => {
-            machines.env("MUSTER_INSTALLER", installer.folder());
+            machines.env("LAB_INSTALLER", installer.folder());
         }
         Err(error) => {
             println!("NOT RUN: {INSTALLATION}: the installer's mirror cannot be built here: {error:#}");

@@ -47,6 +47,8 @@ async fn file(
     Path((distro, inside)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    // Installers join addresses with one slash too many: Debian's asks for `TREE//dists/…`.
+    let inside = inside.trim_start_matches('/').to_owned();
     let found = state.trees.find(&distro, &inside).await.map_err(|fault| match fault {
         TreeFault::Missing => Problem::new(StatusCode::NOT_FOUND, "tree_file_missing", fault.to_string()),
         TreeFault::Unreadable(_) | TreeFault::Ledger(_) => Problem::internal(&fault),
