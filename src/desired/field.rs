@@ -1,5 +1,7 @@
 //! The table of fields: what a `Values` document may hold, and how layers meet.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use serde_json::Value;
 
 use super::{Fault, shape};
@@ -142,5 +144,7 @@ pub const FIELDS: &[Field] = &[
 /// The field of this name.
 #[must_use]
 pub fn field(key: &str) -> Option<&'static Field> {
-    FIELDS.iter().find(|field| field.key == key)
+    static BY_KEY: LazyLock<HashMap<&str, &Field>> =
+        LazyLock::new(|| FIELDS.iter().map(|field| (field.key, field)).collect());
+    BY_KEY.get(key).copied()
 }

@@ -20,7 +20,9 @@ pub use draft::Draft;
 pub use fault::Fault;
 pub use field::{FIELDS, Field, FieldKind, field};
 pub use find::Condition;
-pub use objects::{Distro, Family, HostPlan, Lineage, MAX_NESTING, Objects, Parent, Profile, Tree, check_name};
+pub use objects::{
+    AboveHosts, Distro, Family, HostPlan, Lineage, MAX_NESTING, Objects, Parent, Profile, Tree, check_name,
+};
 pub use text::{kernel_line, options, split_words};
 pub use values::{INHERIT, NONE, Values, is_secret};
 

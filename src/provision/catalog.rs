@@ -9,14 +9,17 @@ mod hosts;
 pub use hosts::NewHost;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use chrono::{DateTime, Utc};
 
 use crate::{
-    desired::{Distro, Draft, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name, rules::Giver},
+    desired::{
+        AboveHosts, Distro, Draft, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name,
+        rules::Giver,
+    },
     inventory::{Host, HostId, new_id},
     ipam::Subnet,
     store::{AuditEntry, ObjectWrite, Store, StoreError},
@@ -64,6 +67,21 @@ impl HostDesired {
             host,
             plan,
         })
+    }
+
+    /// A host with what is said above it, for many hosts at once: who said what in force is not kept.
+    #[must_use]
+    pub fn below(host: Host, plan: HostPlan, above: &AboveHosts) -> Self {
+        Self {
+            distro: above.distro.clone(),
+            profiles: above.profiles.clone(),
+            effective: Effective {
+                values: above.values_of(&plan),
+                origins: BTreeMap::new(),
+            },
+            host,
+            plan,
+        }
     }
 }
 

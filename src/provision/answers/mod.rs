@@ -119,7 +119,7 @@ fn plain(
 ) -> Result<PlainAnswer, AnswersFault> {
     let installation = Installation::of(desired, facts)?;
     let input = installation.answer_input(context);
-    Ok(render_plain(library, installation.template()?, &input)?)
+    Ok(render_plain(library, installation.template()?, input)?)
 }
 
 impl Plans for Answers {

@@ -15,7 +15,10 @@ use minijinja::{Environment, UndefinedBehavior, syntax::SyntaxConfig};
 use nix::fcntl::OFlag;
 use rust_embed::RustEmbed;
 
-use super::{bounds, context, filters, formatter, search::is_name};
+use super::{
+    bounds, context, filters, formatter,
+    search::{SnippetIndex, is_name},
+};
 
 #[derive(RustEmbed)]
 #[folder = "templates/kickstart/"]
@@ -255,7 +258,8 @@ fn environment(sources: &Arc<BTreeMap<String, Arc<str>>>) -> Environment<'static
     env.set_loader(move |name| Ok(known.get(name).map(|text| text.to_string())));
     let known = Arc::clone(sources);
     env.set_path_join_callback(move |name, _| resolve(&known, name).map_or(name.into(), Into::into));
-    context::add_snippet_functions(&mut env, sources, resolve);
+    let index = SnippetIndex::of(sources.keys().map(String::as_str));
+    context::add_snippet_functions(&mut env, index);
     env
 }
 

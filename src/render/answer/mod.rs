@@ -33,7 +33,7 @@ pub use platform::{AnswerKind, Platform};
 pub use search::SearchNames;
 pub use snippets::{Broken, Snippet, is_snippet_place, try_snippet};
 
-use context::Context;
+use context::{Context, Notes};
 
 /// What an answer file is made from.
 #[derive(Debug, Clone)]
@@ -87,12 +87,12 @@ pub struct PlainAnswer {
 ///
 /// # Errors
 /// As [`render_answer`].
-pub fn render_plain(library: &Library, template: &str, input: &AnswerInput) -> Result<PlainAnswer, AnswerFault> {
+pub fn render_plain(library: &Library, template: &str, input: AnswerInput) -> Result<PlainAnswer, AnswerFault> {
     let shelf = library.shelf();
     let name = shelf
         .resolve(template)
         .ok_or_else(|| fault::unknown_template(template, shelf.template_names()))?;
-    let context = Context::new(input);
+    let context = Context::new(input, Notes::None);
     let rendered = shelf
         .environment()
         .get_template(&name)
@@ -103,7 +103,7 @@ pub fn render_plain(library: &Library, template: &str, input: &AnswerInput) -> R
     }
     Ok(PlainAnswer {
         text: AnswerKind::finish(text).0,
-        secrets: context.into_secrets(),
+        secrets: context.secrets(),
     })
 }
 
@@ -117,7 +117,7 @@ pub fn render_answer(library: &Library, template: &str, input: &AnswerInput) -> 
     let name = shelf
         .resolve(template)
         .ok_or_else(|| fault::unknown_template(template, shelf.template_names()))?;
-    let context = Context::new(input);
+    let context = Context::new(input.clone(), Notes::Kept);
     let rendered = shelf
         .environment()
         .get_template(&name)
@@ -134,7 +134,7 @@ pub fn render_answer(library: &Library, template: &str, input: &AnswerInput) -> 
     Ok(Answer {
         lines: explain::line_origins(&text, cut, &spans, &shelf),
         used: context.used(),
-        secrets: context.into_secrets(),
+        secrets: context.secrets(),
         platform: Platform::of(&input.context, input.search.family),
         kind,
         text,

@@ -12,11 +12,8 @@ use super::{
     library::{BUILT_IN, SITE},
     render_answer,
     sample::{Sample, samples},
-    search::is_name,
+    search::{FOLDER, is_name},
 };
-
-/// The folder of snippets among templates.
-const FOLDER: &str = "snippets/";
 
 /// One snippet, where one of its name is found.
 #[derive(Debug, Clone, PartialEq, Eq)]

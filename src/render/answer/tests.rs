@@ -51,6 +51,33 @@ fn every_sample_renders_and_passes_its_checks() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn without_origins_the_file_is_the_same() {
+    let library = Library::built_in();
+    for sample in samples() {
+        let whole = render_answer(&library, sample.template, &sample.input).unwrap();
+        let plain = render_plain(&library, sample.template, sample.input).unwrap();
+        assert_eq!(plain.text, whole.text, "{}", sample.name);
+        assert_eq!(plain.secrets, whole.secrets, "{}", sample.name);
+    }
+    let (_folder, library) = site(&[
+        (
+            "t/maps.txt",
+            "{% for name in vars.m %}{{ name }}={{ vars.m[name].x }} {% endfor %}{{ vars.m | length }}",
+        ),
+        ("t/wrong.txt", "{{ vars.m.a.y }}"),
+    ]);
+    let mut input = one("rocky-9.6 plain bios dhcp").input;
+    input
+        .values
+        .insert("vars".into(), json!({"m": {"b": {"x": 1}, "a": {"x": 2}}}));
+    for template in ["t/maps.txt", "t/wrong.txt"] {
+        let whole = render_answer(&library, template, &input).map(|answer| answer.text);
+        let plain = render_plain(&library, template, input.clone()).map(|answer| answer.text);
+        assert_eq!(plain, whole, "{template}");
+    }
+}
+
 /// `cargo xtask test` installs pykickstart and names its Python here.
 #[test]
 fn anaconda_reads_every_kickstart() {
