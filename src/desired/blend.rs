@@ -80,7 +80,7 @@ pub fn blend<'a>(layers: impl IntoIterator<Item = (LayerName, &'a Values)>) -> E
                 continue;
             }
             if value.as_str() == Some(NONE) {
-                let before = out.values.remove(key);
+                let before = out.values.shift_remove(key);
                 forget(&mut out.origins, key, before.as_ref());
                 lists.remove(field.key);
                 continue;
@@ -152,7 +152,7 @@ fn interleave(
         origins.insert(below, layer.clone());
     }
     for gone in new.keys().filter_map(|key| removal(key)) {
-        let before = kept.remove(gone);
+        let before = kept.shift_remove(gone);
         forget(origins, &format!("{path}.{gone}"), before.as_ref());
     }
 }
@@ -226,6 +226,20 @@ mod tests {
         }
         assert_eq!(origin("kernel_options.quiet"), None);
         assert_eq!(origin("comment"), None);
+    }
+
+    #[test]
+    fn kernel_options_stay_in_the_order_they_were_entered_in() {
+        let met = meet(&[
+            json!({"kernel_options": {"quiet": null, "auto": "true", "---": null, "splash": null}}),
+            json!({"kernel_options": {"!splash": null, "auto": "false", "console": "ttyS0"}}),
+        ]);
+        let names: Vec<&String> = met.values["kernel_options"]
+            .as_object()
+            .expect("a map")
+            .keys()
+            .collect();
+        assert_eq!(names, ["quiet", "auto", "---", "console"]);
     }
 
     #[test]

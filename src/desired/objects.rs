@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Effective, Fault, LayerName, Values, blend, nearest,
+    recognise::Arch,
     rules::{GivenLayer, Giver},
 };
 use crate::inventory::{HostId, UnknownWord};
@@ -157,6 +158,18 @@ impl Distro {
                     "write one such as images/pxeboot/vmlinuz",
                 ));
             }
+        }
+        if Arch::ALL.iter().all(|arch| arch.as_str() != self.arch) {
+            let advice = match self.arch.parse::<Arch>() {
+                Ok(arch) => format!("write {arch}"),
+                Err(_) => "write x86_64 or aarch64".to_owned(),
+            };
+            return Err(Fault::new(
+                "arch",
+                &self.arch,
+                "Muster installs no such processor",
+                advice,
+            ));
         }
         let fits = match &self.tree {
             Tree::Path(path) => path.starts_with('/'),

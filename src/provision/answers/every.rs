@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Answers, AnswersFault, plain, render};
+use super::{Answers, AnswersFault, plain, preview::wrong_values, render};
 use crate::{
     desired::HostPlan,
     install::redact,
@@ -58,7 +58,8 @@ impl Answers {
                 let desired = HostDesired::with(host.clone(), plan.clone(), &objects).map_err(AnswersFault::from)?;
                 let answer = if check {
                     let answer = render(&self.library, &desired, known, &context)?;
-                    let findings = check_with(&answer, ksvalidator.as_ref());
+                    let mut findings = wrong_values(&desired);
+                    findings.extend(check_with(&answer, ksvalidator.as_ref()));
                     if let Some(finding) = findings.into_iter().find(|finding| finding.grade == Grade::Error) {
                         let why = format!("line {}: {} ({})", finding.line, finding.message, finding.checker);
                         return Err(EveryFault::Refused(redact(

@@ -15,10 +15,15 @@ use minijinja::{
 use serde_json::{Map, Value as Json};
 
 use super::{AnswerInput, SearchNames, UsedValue, vocabulary};
-use crate::desired::is_secret;
+use crate::desired::{field, is_secret};
 
 /// Under this name a render's snippet search is kept. No template can write it: it has a space.
 const SEARCH: &str = "snippet search";
+
+/// What is shown in place of a secret.
+const SET: &str = "(set)";
+/// Letters of a value that are shown.
+const LONGEST_SHOWN: usize = 120;
 
 /// The layer of what Muster knows by itself: the host's record, the distro, this install.
 const KNOWN: &str = "known to Muster";
@@ -75,6 +80,7 @@ impl Context {
         self.top.collect("", &mut |path| {
             if path != SEARCH {
                 used.push(UsedValue {
+                    value: self.shown(path),
                     layer: self.layer(path),
                     name: path.to_owned(),
                 });
@@ -83,6 +89,27 @@ impl Context {
         used.sort();
         used.dedup();
         used
+    }
+
+    /// The value at `path` on one line, without secrets.
+    fn shown(&self, path: &str) -> String {
+        let Some(value) = at(&self.plain, path) else {
+            return String::new();
+        };
+        let name = path.rsplit('.').next().unwrap_or(path);
+        if is_secret(name) && !matches!(value, Json::Null | Json::Bool(_)) {
+            return SET.to_owned();
+        }
+        let text = match value {
+            Json::Null => "-".to_owned(),
+            Json::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let text = self.without_secrets(&text).replace(['\n', '\r'], " ");
+        match text.char_indices().nth(LONGEST_SHOWN) {
+            Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+            None => text,
+        }
     }
 
     /// The layer that set the value at `path`.
@@ -97,6 +124,15 @@ impl Context {
         let mut look = path;
         loop {
             if let Some(layer) = self.origins.get(look) {
+                // Its parts have layers of their own, and this one is not among them: no layer said it.
+                let parts = format!("{look}.");
+                let mut parts = self
+                    .origins
+                    .range(parts.clone()..)
+                    .take_while(|(name, _)| name.starts_with(&parts));
+                if look != path && parts.next().is_some() {
+                    return ASSUMED.to_owned();
+                }
                 return layer.clone();
             }
             match look.rsplit_once('.') {
@@ -150,6 +186,17 @@ impl Context {
     }
 }
 
+/// The value at a dotted path; names hold dots too.
+fn at<'a>(map: &'a Map<String, Json>, path: &str) -> Option<&'a Json> {
+    if let Some(value) = map.get(path) {
+        return Some(value);
+    }
+    map.iter().find_map(|(name, value)| {
+        let rest = path.strip_prefix(name.as_str())?.strip_prefix('.')?;
+        at(value.as_object()?, rest)
+    })
+}
+
 /// A secret as it is, and as filters write it: within a shell's quotes, in XML, in JSON, and line by line.
 fn forms(text: &str, found: &mut Vec<String>) {
     let xml = text
@@ -192,6 +239,8 @@ fn secrets(values: &Map<String, Json>) -> Vec<String> {
 #[derive(Debug)]
 struct Names {
     entries: BTreeMap<String, Entry>,
+    /// The order in which its names are gone through, where that is not the one of the alphabet.
+    order: Option<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -214,8 +263,24 @@ impl Names {
         Self {
             entries: map
                 .iter()
-                .map(|(name, value)| (name.clone(), Entry::new(to_value(value))))
+                .map(|(name, value)| {
+                    let value = match value {
+                        Json::Object(inner) if field(name).is_some_and(|field| field.ordered) => {
+                            Value::from_object(Self::in_order(inner))
+                        }
+                        value => to_value(value),
+                    };
+                    (name.clone(), Entry::new(value))
+                })
                 .collect(),
+            order: None,
+        }
+    }
+
+    fn in_order(map: &Map<String, Json>) -> Self {
+        Self {
+            order: Some(map.keys().cloned().collect()),
+            ..Self::of(map)
         }
     }
 
@@ -254,7 +319,11 @@ impl Object for Names {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.entries.keys().map(|name| Value::from(name.as_str())).collect())
+        let names = |names: &mut dyn Iterator<Item = &String>| names.map(|name| Value::from(name.as_str())).collect();
+        Enumerator::Values(match &self.order {
+            Some(order) => names(&mut order.iter()),
+            None => names(&mut self.entries.keys()),
+        })
     }
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
