@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure,
-    table::{size, table, time},
+    table::{counted, size, table, time},
 };
 use crate::{
     app,
@@ -92,7 +92,7 @@ fn hosts_as_text(page: &HostPage) -> String {
     );
     let shown = page.hosts.len() as u64;
     if shown < page.total {
-        let _ = writeln!(text, "{shown} of {} hosts; --limit shows more", page.total);
+        let _ = writeln!(text, "{shown} of {}; --limit shows more", counted(page.total, "host"));
     }
     text
 }

@@ -140,7 +140,7 @@ fn meet(out: &mut Map<String, Value>, below: &Values, said: &mut Option<Said>) {
             continue;
         }
         if value.as_str() == Some(NONE) {
-            let before = out.remove(key);
+            let before = out.shift_remove(key);
             if let Some(said) = said {
                 said.forget(key, before.as_ref());
                 said.lists.remove(field.key);
@@ -201,7 +201,7 @@ fn interleave(kept: &mut Map<String, Value>, new: &Map<String, Value>, depth: u8
         }
     }
     for gone in new.keys().filter_map(|key| removal(key)) {
-        let before = kept.remove(gone);
+        let before = kept.shift_remove(gone);
         if let Some(said) = said {
             said.forget(&format!("{path}.{gone}"), before.as_ref());
         }
@@ -273,6 +273,20 @@ mod tests {
         }
         assert_eq!(origin("kernel_options.quiet"), None);
         assert_eq!(origin("comment"), None);
+    }
+
+    #[test]
+    fn kernel_options_stay_in_the_order_they_were_entered_in() {
+        let met = meet(&[
+            json!({"kernel_options": {"quiet": null, "auto": "true", "---": null, "splash": null}}),
+            json!({"kernel_options": {"!splash": null, "auto": "false", "console": "ttyS0"}}),
+        ]);
+        let names: Vec<&String> = met.values["kernel_options"]
+            .as_object()
+            .expect("a map")
+            .keys()
+            .collect();
+        assert_eq!(names, ["quiet", "auto", "---", "console"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
     Effective, Fault, LayerName, Values, blend,
     blend::blend_below,
     nearest,
+    recognise::Arch,
     rules::{GivenLayer, Giver},
 };
 use crate::inventory::{HostId, UnknownWord};
@@ -160,6 +161,18 @@ impl Distro {
                     "write one such as images/pxeboot/vmlinuz",
                 ));
             }
+        }
+        if Arch::ALL.iter().all(|arch| arch.as_str() != self.arch) {
+            let advice = match self.arch.parse::<Arch>() {
+                Ok(arch) => format!("write {arch}"),
+                Err(_) => "write x86_64 or aarch64".to_owned(),
+            };
+            return Err(Fault::new(
+                "arch",
+                &self.arch,
+                "Muster installs no such processor",
+                advice,
+            ));
         }
         let fits = match &self.tree {
             Tree::Path(path) => path.starts_with('/'),

@@ -4,8 +4,12 @@
 //! has moved, so a change made by the command line or by another server is seen by the next question.
 
 mod addresses;
+mod files;
 mod hosts;
+mod names;
 
+pub use files::ServerFiles;
+pub(super) use files::named_scripts;
 pub use hosts::NewHost;
 
 use std::{
@@ -18,7 +22,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     desired::{
         AboveHosts, Distro, Draft, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name,
-        rules::Giver,
+        rules::Giver, same,
     },
     inventory::{Host, HostId, new_id},
     ipam::Subnet,
@@ -88,9 +92,9 @@ impl HostDesired {
 /// Who feels a change.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Affected {
-    /// Profiles whose values in force differ.
+    /// Profiles whose values in force or distro differ.
     pub profiles: Vec<String>,
-    /// Hosts whose values in force differ, by label.
+    /// Hosts whose values in force or distro differ, by label.
     pub hosts: Vec<(HostId, String)>,
     /// The fields that differ for any of them.
     pub fields: BTreeSet<String>,
@@ -103,9 +107,34 @@ impl Affected {
         let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
         let differing: Vec<&String> = keys
             .into_iter()
-            .filter(|key| before.get(*key) != after.get(*key))
+            .filter(|key| !same(key, before.get(*key), after.get(*key)))
             .collect();
         self.fields.extend(differing.iter().map(|key| (*key).clone()));
+        !differing.is_empty()
+    }
+
+    /// Whether what is installed by a profile differs beside its values: the tree, the kernel and so on. Remembers which.
+    fn other_distro(&mut self, before: &Objects, after: &Objects, profile: &str) -> bool {
+        let (Ok(before), Ok(after)) = (before.lineage(profile), after.lineage(profile)) else {
+            return true;
+        };
+        let (before, after) = (before.distro, after.distro);
+        let differing: Vec<&str> = [
+            ("distro", before.name == after.name),
+            ("family", before.family == after.family),
+            ("os", before.id == after.id),
+            ("os_version", before.version == after.version),
+            ("codename", before.codename == after.codename),
+            ("arch", before.arch == after.arch),
+            ("tree", before.tree == after.tree),
+            ("kernel", before.kernel == after.kernel),
+            ("initrd", before.initrd == after.initrd),
+        ]
+        .into_iter()
+        .filter(|(_, same)| !same)
+        .map(|(field, _)| field)
+        .collect();
+        self.fields.extend(differing.iter().map(|field| (*field).to_owned()));
         !differing.is_empty()
     }
 }
@@ -121,6 +150,7 @@ type Held = (u64, Arc<Objects>);
 pub struct Catalog {
     store: Store,
     subnets: Arc<[Subnet]>,
+    files: Option<Arc<ServerFiles>>,
     held: Arc<Mutex<Option<Held>>>,
 }
 
@@ -131,8 +161,16 @@ impl Catalog {
         Self {
             store,
             subnets: subnets.into(),
+            files: None,
             held: Arc::default(),
         }
+    }
+
+    /// The same, holding what is entered against the files that it names.
+    #[must_use]
+    pub fn with_files(mut self, files: ServerFiles) -> Self {
+        self.files = Some(Arc::new(files));
+        self
     }
 
     /// Every distro and profile as they are now.
@@ -199,6 +237,15 @@ impl Catalog {
         )?)
     }
 
+    /// Whether a profile can be entered under this name.
+    ///
+    /// # Errors
+    /// [`Fault`] when the name is in use.
+    pub async fn unused_profile(&self, name: &str) -> Result<(), CatalogFault> {
+        let objects = self.objects().await?;
+        Ok(unused("profile", name, objects.profiles.contains_key(name))?)
+    }
+
     /// Enters a distro.
     ///
     /// # Errors
@@ -216,8 +263,9 @@ impl Catalog {
     }
 
     async fn put_distro(&self, distro: Distro, new: bool, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
-        let (revision, objects) = self.current().await?;
-        objects.with(&Draft::Distro(distro.clone()))?;
+        let (revision, _) = self.current().await?;
+        let draft = Draft::Distro(distro.clone());
+        let (objects, _) = self.drafted(&draft).await?;
         if new {
             unused("distro", &distro.name, objects.distros.contains_key(&distro.name))?;
         } else {
@@ -252,8 +300,9 @@ impl Catalog {
         actor: &str,
         now: DateTime<Utc>,
     ) -> Result<(), CatalogFault> {
-        let (revision, objects) = self.current().await?;
-        objects.with(&Draft::Profile(profile.clone()))?;
+        let (revision, _) = self.current().await?;
+        let draft = Draft::Profile(profile.clone());
+        let (objects, _) = self.drafted(&draft).await?;
         if new {
             unused("profile", &profile.name, objects.profiles.contains_key(&profile.name))?;
         } else {
@@ -375,9 +424,10 @@ impl Catalog {
     /// Sets the site's defaults.
     ///
     /// # Errors
-    /// When the ledger fails.
+    /// [`Fault`] when they name a template or a snippet that is not there; or when the ledger fails.
     pub async fn set_defaults(&self, values: Values, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
         let (revision, _) = self.current().await?;
+        self.drafted(&Draft::Defaults(values.clone())).await?;
         let entry = entry(actor, "defaults.edit", "defaults", now);
         self.write(revision, &ObjectWrite::Defaults(values), &entry).await
     }
@@ -385,15 +435,10 @@ impl Catalog {
     /// Sets what is wanted of a host.
     ///
     /// # Errors
-    /// [`Fault`] when its profile is not there, or an address is outside its subnet or another host's.
+    /// As [`Catalog::check_plan`].
     pub async fn set_plan(&self, mut plan: HostPlan, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
-        let (revision, objects) = self.current().await?;
-        if let Some(profile) = &plan.profile {
-            objects.lineage(profile)?;
-        }
-        self.check_planned_macs(&plan).await?;
-        let macs = self.macs_of(&plan).await?;
-        self.check_addresses(&plan, &macs).await?;
+        let (revision, _) = self.current().await?;
+        self.check_plan(&plan).await?;
         let known = self.store.plan(plan.host).await?;
         // Once a person has decided about the profile, taken it away too, rules leave it alone.
         if plan.profile != known.profile {
@@ -415,12 +460,34 @@ impl Catalog {
         self.write(revision, &ObjectWrite::RemovePlan(host), &entry).await
     }
 
+    /// Everything as it is, and as it would be with what is drafted in force.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be: by itself, or because a tree, a template or a snippet that it names anew is not there.
+    pub async fn drafted(&self, draft: &Draft) -> Result<(Arc<Objects>, Objects), CatalogFault> {
+        let objects = self.objects().await?;
+        let after = objects.with(draft)?;
+        match draft {
+            Draft::Distro(distro) => {
+                let had = objects.distros.get(&distro.name);
+                self.check_tree(distro, had).await?;
+                self.check_named(&distro.values, had.map(|had| &had.values)).await?;
+            }
+            Draft::Profile(profile) => {
+                let had = objects.profiles.get(&profile.name);
+                self.check_named(&profile.values, had.map(|had| &had.values)).await?;
+            }
+            Draft::Defaults(values) => self.check_named(values, Some(&objects.settings)).await?,
+        }
+        Ok((objects, after))
+    }
+
     /// Who would feel it if what is drafted were in force.
     ///
     /// # Errors
     /// [`Fault`] when it cannot be; or when the ledger cannot be read.
     pub async fn preview(&self, draft: &Draft) -> Result<Affected, CatalogFault> {
-        let after = self.objects().await?.with(draft)?;
+        let (_, after) = self.drafted(draft).await?;
         self.affected(&after).await
     }
 
@@ -432,13 +499,16 @@ impl Catalog {
         let before = self.objects().await?;
         let mut out = Affected::default();
         for name in before.profiles.keys() {
-            if out.differ(before.of_profile(name).ok(), after.of_profile(name).ok()) {
+            let values = out.differ(before.of_profile(name).ok(), after.of_profile(name).ok());
+            if out.other_distro(&before, after, name) || values {
                 out.profiles.push(name.clone());
             }
         }
         for (host, plan) in self.store.plans().await? {
             let label = label(&host);
-            if out.differ(before.of_host(&plan, &label).ok(), after.of_host(&plan, &label).ok()) {
+            let values = out.differ(before.of_host(&plan, &label).ok(), after.of_host(&plan, &label).ok());
+            let profile = plan.profile.as_deref();
+            if profile.is_some_and(|name| out.other_distro(&before, after, name)) || values {
                 out.hosts.push((host.id, label));
             }
         }

@@ -8,7 +8,8 @@ pub mod install;
 mod loaders;
 pub mod rules;
 pub mod snippets;
+pub mod tree_folders;
 pub mod trees;
 
-pub use catalog::{Affected, Catalog, CatalogFault, HostDesired, NewHost};
+pub use catalog::{Affected, Catalog, CatalogFault, HostDesired, NewHost, ServerFiles};
 pub use loaders::Loaders;

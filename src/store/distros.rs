@@ -1,12 +1,14 @@
 //! Distros, and how distros, profiles, plans and defaults are written: each change in one transaction with its audit
 //! entry and a new revision, by which every server notices that what it holds in memory is old.
 
+use std::mem;
+
 use muster_facts::MacAddr;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, SqlErr, TransactionTrait,
     sea_query::{Expr, OnConflict},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     AuditEntry, Store, StoreError,
@@ -14,13 +16,13 @@ use super::{
     plans::plan_row,
     profiles::profile_row,
     row::{set, word},
-    rules::rule_row,
+    rules::{rename_rule, rule_row},
     settings,
     write::{Write, write_all},
     writer::immediate,
 };
 use crate::{
-    desired::{Distro, HostPlan, Objects, Profile, Tree, Values, rules::Rule},
+    desired::{Distro, HostPlan, Objects, Profile, Tree, Values, field, rules::Rule},
     inventory::{Change, Host, HostId},
 };
 
@@ -74,6 +76,8 @@ pub enum ObjectWrite {
         /// True when there must be none of its name yet.
         new: bool,
     },
+    /// Another name for a rule; what it gave follows.
+    RenameRule(String, String),
     /// A rule ends; what it gave stays until rules give anew.
     RemoveRule(String),
 }
@@ -99,7 +103,10 @@ impl Store {
         let reader = self.reader();
         let settings = match self.setting(DEFAULTS).await? {
             None => Values::default(),
-            Some(text) => serde_json::from_str(&text).map_err(|error| StoreError::unreadable("setting", error))?,
+            Some(text) => {
+                let document = serde_json::from_str(&text).map_err(|error| StoreError::unreadable("setting", error))?;
+                values("setting", document)?
+            }
         };
         let distros = distro::Entity::find().all(reader).await?;
         let profiles = profile::Entity::find().all(reader).await?;
@@ -148,7 +155,7 @@ async fn apply(
         ObjectWrite::Defaults(values) => {
             let row = setting::ActiveModel {
                 key: set(DEFAULTS.to_owned()),
-                value: set(Value::Object(values.as_map().clone()).to_string()),
+                value: set(column(values).to_string()),
             };
             let replace = OnConflict::column(setting::Column::Key)
                 .update_column(setting::Column::Value)
@@ -239,6 +246,7 @@ async fn apply(
                 rule::Entity::update(row).exec(transaction).await.map_err(overtaken)?;
             }
         }
+        ObjectWrite::RenameRule(from, to) => rename_rule(transaction, from, to).await?,
         ObjectWrite::RemoveRule(name) => {
             rule::Entity::delete_by_id(name).exec(transaction).await?;
         }
@@ -312,16 +320,46 @@ fn distro_row(distro: &Distro) -> distro::ActiveModel {
         tree_url: set(url),
         kernel: set(distro.kernel.clone()),
         initrd: set(distro.initrd.clone()),
-        values: set(Value::Object(distro.values.as_map().clone())),
+        values: set(column(&distro.values)),
     }
+}
+
+/// A column of values. PostgreSQL keeps the order of an object's names for nobody: where it means something, an object
+/// is written as a list of its entries.
+pub(super) fn column(values: &Values) -> Value {
+    let mut document = values.as_map().clone();
+    for (key, value) in &mut document {
+        if is_ordered(key)
+            && let Value::Object(map) = value
+        {
+            *value = mem::take(map)
+                .into_iter()
+                .map(|(name, value)| json!([name, value]))
+                .collect();
+        }
+    }
+    document.into()
 }
 
 /// Reads a column of values.
 pub(super) fn values(table: &'static str, column: Value) -> Result<Values, StoreError> {
-    match column {
-        Value::Object(document) => Ok(Values::stored(document)),
-        _ => Err(StoreError::unreadable(table, "values that are no object")),
+    let Value::Object(mut document) = column else {
+        return Err(StoreError::unreadable(table, "values that are no object"));
+    };
+    for (key, value) in &mut document {
+        if is_ordered(key)
+            && let Value::Array(entries) = value
+        {
+            let entries: Vec<(String, Value)> = serde_json::from_value(mem::take(entries).into())
+                .map_err(|error| StoreError::unreadable(table, error))?;
+            *value = Value::Object(entries.into_iter().collect());
+        }
     }
+    Ok(Values::stored(document))
+}
+
+fn is_ordered(key: &str) -> bool {
+    field(key).is_some_and(|field| field.ordered)
 }
 
 impl TryFrom<distro::Model> for Distro {

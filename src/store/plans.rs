@@ -2,11 +2,10 @@ use std::collections::HashMap;
 
 use muster_facts::MacAddr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
-use serde_json::Value;
 
 use super::{
     Store, StoreError,
-    distros::values,
+    distros::{column, values},
     entity::{host, host_plan, interface},
     row::{set, unsigned, word, word_or_none},
 };
@@ -181,7 +180,7 @@ pub(super) fn plan_row(plan: &HostPlan) -> host_plan::ActiveModel {
     host_plan::ActiveModel {
         host: set(plan.host.0),
         profile: set(plan.profile.clone()),
-        values: set(Value::Object(plan.values.as_map().clone())),
+        values: set(column(&plan.values)),
         profile_by: set(plan.profile_by.as_ref().map(ToString::to_string)),
         // What rules give is written where it is given (`rules`).
         given: set(None),

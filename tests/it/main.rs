@@ -12,6 +12,8 @@ mod boot_http;
 mod broken_setups;
 mod cli;
 mod cli_desired;
+mod cli_dry_run;
+mod cli_named;
 mod cobbler;
 mod desired_http;
 mod dhcp;

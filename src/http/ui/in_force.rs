@@ -148,8 +148,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                "kernel_options console = tty0, ttyS0 (own)",
                 "kernel_options quiet =  (above)",
+                "kernel_options console = tty0, ttyS0 (own)",
                 "root_password_hash  = (set) (own)",
                 "network interfaces.eth0.dhcp = true (own)",
                 "name_servers  = 10.0.0.1 (above)",

@@ -5,7 +5,7 @@ use std::{collections::HashMap, io};
 
 use muster_facts::Facts;
 
-use super::{Answers, AnswersFault, plain, render};
+use super::{Answers, AnswersFault, plain, preview::wrong_values, render};
 use crate::{
     desired::{AboveHosts, Fault, HostPlan},
     install::redact,
@@ -116,7 +116,8 @@ impl Answers {
             return Ok(plain(&self.library, desired, known, context)?);
         };
         let answer = render(&self.library, desired, known, context)?;
-        let findings = check_with(&answer, ksvalidator);
+        let mut findings = wrong_values(desired);
+        findings.extend(check_with(&answer, ksvalidator));
         if let Some(finding) = findings.into_iter().find(|finding| finding.grade == Grade::Error) {
             let why = format!("line {}: {} ({})", finding.line, finding.message, finding.checker);
             let secrets = answer.secrets.iter().map(String::as_str);

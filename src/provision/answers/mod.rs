@@ -1,6 +1,7 @@
 //! Answer files of hosts, from the ledger as it is now: for installers, and for a person who wants to see what would be
 //! installed before a machine boots.
 
+mod booted;
 mod changes;
 mod every;
 mod input;
@@ -132,6 +133,10 @@ impl Plans for Answers {
             };
             if desired.plan.profile.is_none() {
                 return Ok(None);
+            }
+            if let Some(distro) = &desired.distro {
+                let whole = self.catalog.tree_is_whole(distro).await;
+                whole.map_err(|fault| PlanFault(format!("distro {}: {fault}", distro.name)))?;
             }
             Installation::of(&desired, facts.as_ref())
                 .and_then(|installation| installation.plan())

@@ -7,7 +7,7 @@ use crate::{
     auth::Secret,
     boot::{EventKind, Level},
     discovery::{InstallHold, InstallScripts, InstallerAsked, InstallerScript},
-    install::{BootChoice, Evidence, FailedBy, Outcome, Secrets, Stage, Target, kernel_line},
+    install::{BootChoice, Evidence, FailedBy, Outcome, Secrets, Stage, kernel_line},
     render::{BootScript, ScriptLanguage, render_boot_script},
     store::{Install, StoreError},
 };
@@ -114,22 +114,8 @@ impl Installs {
         };
         let answer_url = format!("{}/boot/answer/{}", asked.base, secrets.answer);
         let tree = plan.tree.as_deref().map(at);
-        let kernel_line = kernel_line(&Target {
-            family: plan.family,
-            kickstart: plan.kickstart,
-            major: plan.major,
-            codename: plan.codename.as_deref(),
-            answer_url: &answer_url,
-            tree_url: tree.as_deref(),
-            mac: asked.mac,
-            hostname: plan.hostname.as_deref(),
-            domain: plan.domain.as_deref(),
-            name_servers: &plan.name_servers,
-            locale: &plan.locale,
-            keyboard: &plan.keyboard,
-            syslog: self.inner.syslog.map(|port| (host_of(&asked.base), port)),
-            options: &plan.kernel_options,
-        });
+        let syslog = self.inner.syslog.map(|port| (host_of(&asked.base), port));
+        let kernel_line = kernel_line(&plan.target(&answer_url, tree.as_deref(), asked.mac, syslog));
         let initrds: Vec<String> = plan.initrds.iter().map(|place| at(place)).collect();
         let kernel = at(&plan.kernel);
         let script = BootScript::Install {

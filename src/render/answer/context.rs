@@ -16,10 +16,15 @@ use minijinja::{
 use serde_json::{Map, Value as Json};
 
 use super::{AnswerInput, SearchNames, UsedValue, search::SnippetIndex, vocabulary};
-use crate::desired::is_secret;
+use crate::desired::{field, is_secret};
 
 /// Under this name a render's snippet search is kept. No template can write it: it has a space.
 const SEARCH: &str = "snippet search";
+
+/// What is shown in place of a secret.
+const SET: &str = "(set)";
+/// Letters of a value that are shown.
+const LONGEST_SHOWN: usize = 120;
 
 /// The layer of what Muster knows by itself: the host's record, the distro, this install.
 const KNOWN: &str = "known to Muster";
@@ -33,6 +38,14 @@ pub(super) enum Notes {
     Kept,
     /// None: nobody asks.
     None,
+}
+
+/// In which order a template goes through a map. What stands in it stays the same however it was entered, but where the
+/// order itself says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    AsEntered,
+    ByName,
 }
 
 /// One render's names.
@@ -98,7 +111,11 @@ impl Object for Names {
         if let Some(value) = asked.get(key) {
             return Some(value.clone());
         }
-        let value = to_value(&self.named(key)?, self.notes);
+        let order = match field(key) {
+            Some(field) if field.ordered => Order::AsEntered,
+            _ => Order::ByName,
+        };
+        let value = to_value(&self.named(key)?, order, self.notes);
         asked.insert(key.to_owned(), value.clone());
         Some(value)
     }
@@ -130,16 +147,39 @@ impl Context {
 
     /// The values that were asked for, by name.
     pub(super) fn used(&self) -> Vec<UsedValue> {
+        let all = self.0.all();
         let mut used = BTreeSet::new();
         for (name, value) in self.0.asked() {
             innermost(&value, &name, &mut |path| {
                 used.insert(UsedValue {
+                    value: self.shown(&all, path),
                     layer: self.layer(path),
                     name: path.to_owned(),
                 });
             });
         }
         used.into_iter().collect()
+    }
+
+    /// The value at `path` on one line, without secrets.
+    fn shown(&self, all: &Map<String, Json>, path: &str) -> String {
+        let Some(value) = at(all, path) else {
+            return String::new();
+        };
+        let name = path.rsplit('.').next().unwrap_or(path);
+        if is_secret(name) && !matches!(value, Json::Null | Json::Bool(_)) {
+            return SET.to_owned();
+        }
+        let text = match value {
+            Json::Null => "-".to_owned(),
+            Json::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let text = self.without_secrets(&text).replace(['\n', '\r'], " ");
+        match text.char_indices().nth(LONGEST_SHOWN) {
+            Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+            None => text,
+        }
     }
 
     /// The layer that set the value at `path`.
@@ -155,6 +195,14 @@ impl Context {
         let mut look = path;
         loop {
             if let Some(layer) = origins.get(look) {
+                // Its parts have layers of their own, and this one is not among them: no layer said it.
+                let parts = format!("{look}.");
+                let mut parts = origins
+                    .range(parts.clone()..)
+                    .take_while(|(name, _)| name.starts_with(&parts));
+                if look != path && parts.next().is_some() {
+                    return ASSUMED.to_owned();
+                }
                 return layer.clone();
             }
             match look.rsplit_once('.') {
@@ -205,6 +253,17 @@ impl Context {
         }
         text
     }
+}
+
+/// The value at a dotted path; names hold dots too.
+fn at<'a>(map: &'a Map<String, Json>, path: &str) -> Option<&'a Json> {
+    if let Some(value) = map.get(path) {
+        return Some(value);
+    }
+    map.iter().find_map(|(name, value)| {
+        let rest = path.strip_prefix(name.as_str())?.strip_prefix('.')?;
+        at(value.as_object()?, rest)
+    })
 }
 
 /// A secret as it is, and as filters write it: within a shell's quotes, in XML, in JSON, and line by line.
@@ -299,7 +358,7 @@ impl Object for Noted {
     }
 }
 
-fn to_value(json: &Json, notes: Notes) -> Value {
+fn to_value(json: &Json, order: Order, notes: Notes) -> Value {
     match json {
         Json::Null => Value::from(()),
         Json::Bool(yes) => Value::from(*yes),
@@ -313,9 +372,15 @@ fn to_value(json: &Json, notes: Notes) -> Value {
             }
         }
         Json::String(text) => Value::from(text.as_str()),
-        Json::Array(list) => list.iter().map(|item| to_value(item, notes)).collect(),
+        Json::Array(list) => list.iter().map(|item| to_value(item, Order::ByName, notes)).collect(),
         Json::Object(map) => {
-            let entries = map.iter().map(|(key, value)| (key, to_value(value, notes)));
+            let mut entries: Vec<(&String, &Json)> = map.iter().collect();
+            if order == Order::ByName {
+                entries.sort_unstable_by_key(|(key, _)| *key);
+            }
+            let entries = entries
+                .into_iter()
+                .map(|(key, value)| (key, to_value(value, Order::ByName, notes)));
             match notes {
                 Notes::Kept => Value::from_object(Noted(
                     entries

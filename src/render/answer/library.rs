@@ -18,6 +18,7 @@ use rust_embed::RustEmbed;
 use super::{
     bounds, context, filters, formatter,
     search::{SnippetIndex, is_name},
+    snippets::snippet_name,
 };
 
 #[derive(RustEmbed)]
@@ -208,16 +209,16 @@ impl Shelf {
         })
     }
 
-    /// Snippets by the name that `snippet()` takes.
-    pub(super) fn snippet_names(&self) -> impl Iterator<Item = &str> {
+    /// Snippets by their places below `snippets/`.
+    pub(super) fn place_names(&self) -> impl Iterator<Item = &str> {
         self.sources
             .keys()
             .filter_map(|name| name.split_once("/snippets/").map(|(_, inner)| inner))
-            .map(|inner| match inner.split_once('/') {
-                Some(("per_host" | "per_profile" | "per_distro", rest)) => rest.rsplit_once('/').map_or(rest, |x| x.0),
-                Some(("redhat" | "debian" | "ubuntu" | "suse", rest)) => rest,
-                _ => inner,
-            })
+    }
+
+    /// Snippets by the name that `snippet()` takes.
+    pub(super) fn snippet_names(&self) -> impl Iterator<Item = &str> {
+        self.place_names().map(snippet_name)
     }
 }
 

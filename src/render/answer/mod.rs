@@ -25,13 +25,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub use check::{Finding, Grade, Ksvalidator, check, check_with, ksvalidator_version};
+pub use check::{Finding, Grade, Ksvalidator, NO_KSVALIDATOR, check, check_with, ksvalidator_version, not_checked};
 pub use explain::LineOrigin;
 pub use fault::AnswerFault;
 pub use library::{Library, LibraryFault, Skipped};
 pub use platform::{AnswerKind, Platform};
 pub use search::SearchNames;
-pub use snippets::{Broken, Snippet, is_snippet_place, try_snippet};
+pub use snippets::{Broken, Snippet, is_snippet_place, snippet_name, try_snippet};
 
 use context::{Context, Notes};
 
@@ -70,6 +70,8 @@ pub struct Answer {
 pub struct UsedValue {
     /// The dotted path, for example `kernel_options.console`.
     pub name: String,
+    /// The value, cut short; "(set)" for a secret.
+    pub value: String,
     /// The layer that gave it: a distro, a profile, the host, or what Muster knows or assumes by itself.
     pub layer: String,
 }
