@@ -115,10 +115,10 @@ impl Affected {
 
     /// Whether what is installed by a profile differs beside its values: the tree, the kernel and so on. Remembers which.
     fn other_distro(&mut self, before: &Objects, after: &Objects, profile: &str) -> bool {
-        let (Ok(before), Ok(after)) = (before.lineage(profile), after.lineage(profile)) else {
-            return true;
+        let (before, after) = match (before.lineage(profile), after.lineage(profile)) {
+            (Ok(before), Ok(after)) => (before.distro, after.distro),
+            (before, after) => return before.is_ok() != after.is_ok(),
         };
-        let (before, after) = (before.distro, after.distro);
         let differing: Vec<&str> = [
             ("distro", before.name == after.name),
             ("family", before.family == after.family),

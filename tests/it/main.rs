@@ -14,6 +14,7 @@ mod cli;
 mod cli_desired;
 mod cli_dry_run;
 mod cli_named;
+mod cli_render;
 mod cobbler;
 mod desired_http;
 mod dhcp;

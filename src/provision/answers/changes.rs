@@ -51,9 +51,8 @@ impl Answers {
             ..Changes::default()
         };
         for (host, label) in affected.into_iter().take(MOST_HOSTS) {
-            let (now, facts) = match self.planned(host).await? {
-                Some(found) => found,
-                None => continue,
+            let Some((now, facts)) = self.planned(host).await? else {
+                continue;
             };
             let then = HostDesired::with(now.host.clone(), now.plan.clone(), after);
             let now = HostDesired::with(now.host, now.plan, &before);
