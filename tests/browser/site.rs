@@ -10,7 +10,7 @@ use chrono::{TimeDelta, Utc};
 use muster::{
     auth::Auth,
     boot::{Level, Policy},
-    desired::{Distro, Family, HostPlan, Parent, Profile, Tree, Values},
+    desired::{Distro, Family, HostPlan, Parent, Profile, Tree, Values, rules::Rule},
     discovery::{ArrivalPort, BootFiles, Clock, Discovery, Setup},
     http::{
         HttpBounds, PageSetup, PageState,
@@ -24,7 +24,7 @@ use muster::{
         dhcp::{DhcpListener, DhcpPorts, run_dhcp},
         tftp::{TftpBounds, TftpListener, run_tftp},
     },
-    provision::{Catalog, answers::Answers, install::Installs},
+    provision::{Catalog, answers::Answers, install::Installs, rules::Rules},
     render::answer::Library,
     store::{HostQuery, Install, InstallLog, InstallQuery, Store, Write},
 };
@@ -230,6 +230,46 @@ impl Site {
                 values: values(&document),
             };
             catalog.add_profile(profile, actor, now).await.unwrap();
+        }
+    }
+
+    /// Enters rules on facts: one matches all hosts, one some, one none.
+    pub(crate) async fn rules(&self) {
+        let rules = Rules::new(self.store.clone());
+        let said = [
+            (
+                Rule {
+                    place: Some("bj1/{{ lldp.switch }}".into()),
+                    tags: vec!["bj1".into()],
+                    ..Rule::empty("site")
+                },
+                "true",
+            ),
+            (
+                Rule {
+                    profile: Some("database".into()),
+                    hostname: Some("db-{{ serial | lower }}".into()),
+                    tags: vec!["database".into(), "big".into()],
+                    ..Rule::empty("big-memory")
+                },
+                "memory_gib >= 256 and disks | selectattr(\"kind\", \"eq\", \"ssd\") | length >= 2",
+            ),
+            (
+                Rule {
+                    profile: Some("web-canary".into()),
+                    install: true,
+                    ..Rule::empty("canary")
+                },
+                "vendor is like(\"Nobody*\")",
+            ),
+        ];
+        for (place, (rule, when)) in said.into_iter().enumerate() {
+            let rule = Rule {
+                order: 10 * u32::try_from(place).unwrap(),
+                when: when.into(),
+                ..rule
+            };
+            rules.add(rule, "user:anna", Utc::now()).await.unwrap();
         }
     }
 

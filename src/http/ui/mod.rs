@@ -18,6 +18,8 @@ mod layer_page;
 mod object;
 mod plan;
 mod profiles;
+mod rule_form;
+mod rules;
 mod story;
 mod templates;
 mod tree;
@@ -73,6 +75,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/distros/{name}/copy", edit, object::copy::<Distro>)
         .post("/distros/{name}/rename", edit, object::rename::<Distro>)
         .post("/distros/{name}/remove", edit, object::remove::<Distro>)
+        .get("/rules", hosts, rules::page)
+        .get("/rules/dry-run", hosts, rules::dry_run)
+        .post("/rules/apply", install, rules::apply)
+        .get("/new/rule", install, rules::new)
+        .post("/new/rule", install, rules::add)
+        .get("/rules/{name}", hosts, rules::one)
+        .post("/rules/{name}", install, rules::save)
+        .post("/rules/{name}/move", install, rules::shift)
+        .post("/rules/{name}/remove", install, rules::remove)
         .get("/defaults", hosts, tree::defaults)
         .post("/defaults", edit, tree::save_defaults)
         .get("/dhcp", network, dhcp::page)

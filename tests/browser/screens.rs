@@ -1,28 +1,41 @@
-//! Pages on a phone: nothing sticks out to the side, in light and in dark, with nothing in the ledger and with much.
+//! Pages on a phone and on a desk: nothing sticks out to the side, in light and in dark, with nothing in the ledger and
+//! with much.
 
 use serde_json::json;
 
 use crate::{browser::Browser, set_up, site::Site};
 
-/// Width of a phone, CSS pixels.
-const WIDTH: u32 = 390;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_fit_a_phone() {
+    pages_fit("phone", 390, 844).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_fit_a_desk() {
+    pages_fit("desk", 1440, 900).await;
+}
+
+/// Looks at every page on a screen of so many CSS pixels.
+async fn pages_fit(name: &str, width: u32, height: u32) {
     let site = Site::start().await;
-    let browser = Browser::start("phone").await;
-    browser.screen(WIDTH, 844).await;
+    let browser = Browser::start(name).await;
+    browser.screen(width, height).await;
+    browser.open(&site.url("/setup")).await;
+    browser.picture("entry-setup-light-en").await;
     set_up(&browser, &site).await;
     let pages = [
         "/hosts",
         "/installs",
         "/profiles",
+        "/rules",
+        "/rules/dry-run",
+        "/new/rule",
         "/new/distro",
         "/defaults",
         "/dhcp",
         "/account",
     ];
-    looks_at(&browser, &site, "empty", &pages).await;
+    looks_at(&browser, &site, "empty", width, &pages).await;
 
     site.enter(10_000).await;
     site.boot("none").await;
@@ -32,11 +45,16 @@ async fn pages_fit_a_phone() {
         .await;
     let host = host.as_str().unwrap();
     site.profiles().await;
+    site.rules().await;
     let running = site.installations(10_000).await;
     let planned = site.planned().await;
     let tabs = ["overview", "hardware", "boots", "changes", "facts"].map(|tab| format!("{host}?tab={tab}"));
     let views = ["values", "edit", "text", "answer"].map(|view| format!("/hosts/{planned}?tab=plan&view={view}"));
-    let others = [format!("/hosts/{planned}?tab=install"), format!("/installs/{running}")];
+    let others = [
+        format!("/hosts/{planned}?tab=install"),
+        format!("/installs/{running}"),
+        "/rules/big-memory?view=try".to_owned(),
+    ];
     let mut pages: Vec<&str> = vec!["/hosts", "/hosts?page=150", "/dhcp", "/installs", "/profiles"];
     pages.extend([
         "/profiles/web-canary",
@@ -44,9 +62,14 @@ async fn pages_fit_a_phone() {
         "/profiles/base?view=text",
         "/distros/debian13",
     ]);
-    pages.extend(["/defaults", "/new/profile?parent=profile:web"]);
+    pages.extend([
+        "/defaults",
+        "/new/profile?parent=profile:web",
+        "/rules",
+        "/rules/dry-run",
+    ]);
     pages.extend(tabs.iter().chain(&views).chain(&others).map(String::as_str));
-    looks_at(&browser, &site, "full", &pages).await;
+    looks_at(&browser, &site, "full", width, &pages).await;
     browser.open(&site.url("/hosts?page=150")).await;
     let found = browser.value("document.getElementById('pager').innerText").await;
     assert!(found.as_str().unwrap().contains("10,001"), "{found}");
@@ -57,13 +80,13 @@ async fn pages_fit_a_phone() {
         .await;
     browser.click("form[action='/signout'] button").await;
     browser.until("the sign-in", "location.pathname === '/signin'").await;
-    looks_at(&browser, &site, "entry", &["/signin"]).await;
+    looks_at(&browser, &site, "entry", width, &["/signin"]).await;
     browser.close().await;
     site.stop().await;
 }
 
 /// Opens each page in each theme and both languages.
-async fn looks_at(browser: &Browser, site: &Site, ledger: &str, pages: &[&str]) {
+async fn looks_at(browser: &Browser, site: &Site, ledger: &str, width: u32, pages: &[&str]) {
     for (theme, language) in [("light", "en"), ("dark", "zh-CN"), ("light", "zh-CN"), ("dark", "en")] {
         browser.open(&site.url(pages[0])).await;
         browser.click("details.menu:has([data-theme-set]) > summary").await;
@@ -88,8 +111,8 @@ async fn looks_at(browser: &Browser, site: &Site, ledger: &str, pages: &[&str]) 
                 json!([]),
                 "{page} in {theme}, {language}: where one is cannot be seen"
             );
-            let width = browser.value("document.documentElement.scrollWidth").await;
-            assert_eq!(width, WIDTH, "{page} in {theme}, {language}");
+            let scrolls = browser.value("document.documentElement.scrollWidth").await;
+            assert_eq!(scrolls, width, "{page} in {theme}, {language}");
         }
     }
 }
