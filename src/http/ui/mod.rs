@@ -15,6 +15,7 @@ mod install;
 mod installs;
 mod layer;
 mod layer_page;
+mod listing;
 mod object;
 mod plan;
 mod profiles;
