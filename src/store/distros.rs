@@ -80,6 +80,8 @@ pub enum ObjectWrite {
     RenameRule(String, String),
     /// A rule ends; what it gave stays until rules give anew.
     RemoveRule(String),
+    /// Other numbers in the order of rules, by name.
+    RuleOrders(Vec<(String, u32)>),
 }
 
 impl Store {
@@ -249,6 +251,15 @@ async fn apply(
         ObjectWrite::RenameRule(from, to) => rename_rule(transaction, from, to).await?,
         ObjectWrite::RemoveRule(name) => {
             rule::Entity::delete_by_id(name).exec(transaction).await?;
+        }
+        ObjectWrite::RuleOrders(orders) => {
+            for (name, order) in orders {
+                rule::Entity::update_many()
+                    .col_expr(rule::Column::Position, Expr::value(i64::from(*order)))
+                    .filter(rule::Column::Name.eq(name))
+                    .exec(transaction)
+                    .await?;
+            }
         }
     }
     settings::insert_audit(transaction, entry).await

@@ -23,6 +23,7 @@ mod http_bounds;
 mod import;
 mod installs;
 mod loaders;
+mod rule_pages;
 mod rules;
 mod site;
 mod store;

@@ -8,6 +8,7 @@ mod distros;
 mod hosts;
 mod installs;
 mod network;
+mod object;
 mod plans;
 mod profiles;
 mod rules;

@@ -22,7 +22,7 @@ impl Tag {
             LayerName::Settings => ("settings", None, Some("/defaults".to_owned())),
             LayerName::Distro(name) => ("distro", Some(name.clone()), Some(format!("/distros/{name}"))),
             LayerName::Profile(name) => ("profile", Some(name.clone()), Some(format!("/profiles/{name}"))),
-            LayerName::Rule(name) => ("rule", Some(name.clone()), None),
+            LayerName::Rule(name) => ("rule", Some(name.clone()), Some(format!("/rules/{name}"))),
             LayerName::Host(_) => ("host", None, None),
         };
         Self { kind, name, address }

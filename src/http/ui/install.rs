@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{format, hosts, view::View};
+use super::{answer, format, hosts, view::View};
 use crate::{
     auth::Permission,
     install::{FailedBy, Limits, Outcome, Stage, Usual},
@@ -55,7 +55,7 @@ pub(super) struct Shown {
     log: Vec<LogRow>,
     /// Id of the oldest line, when there are older ones.
     older: Option<Uuid>,
-    snapshot: Option<String>,
+    snapshot: Option<Vec<answer::Written>>,
     may_cancel: bool,
 }
 
@@ -300,7 +300,7 @@ pub(super) async fn shown(
             })
             .collect(),
         older,
-        snapshot: install.snapshot,
+        snapshot: install.snapshot.as_deref().map(answer::written),
         may_cancel: open && may(view),
     })
 }

@@ -15,6 +15,7 @@ use super::{
     host, install,
     layer::Sent,
     layer_page::{done, typed},
+    listing::{Pager, Pill},
     view::{Place, View},
 };
 use crate::{
@@ -73,22 +74,8 @@ struct ListData {
     outcome: String,
     pills: Vec<Pill>,
     rows: Vec<install::Row>,
-    total: u64,
-    from: u64,
-    to: u64,
-    page: u64,
-    pages: u64,
-    previous: Option<String>,
-    next: Option<String>,
+    pager: Pager,
     empty: bool,
-}
-
-#[derive(Serialize)]
-struct Pill {
-    key: String,
-    count: u64,
-    address: String,
-    current: bool,
 }
 
 pub(super) async fn page(view: View, Query(asked): Query<Asked>) -> Response {
@@ -142,22 +129,14 @@ async fn data(view: &View, asked: &Asked) -> Result<ListData, StoreError> {
         address: asked.address(one.as_str(), 1),
         current: outcome == Some(*one),
     }));
-    let pages = total.div_ceil(PAGE).max(1);
-    let shown = rows.len() as u64;
-    let before = (page - 1).saturating_mul(PAGE);
     let word = outcome.map_or("", Outcome::as_str);
+    let pager = Pager::new(page, PAGE, rows.len(), total, |page| asked.address(word, page));
     Ok(ListData {
         q: asked.q.clone(),
         outcome: word.to_owned(),
         pills,
         rows,
-        total,
-        from: if shown == 0 { 0 } else { before + 1 },
-        to: if shown == 0 { 0 } else { before + shown },
-        page,
-        pages,
-        previous: (page > 1).then(|| asked.address(word, page - 1)),
-        next: (page < pages).then(|| asked.address(word, page + 1)),
+        pager,
         empty: all == 0,
     })
 }

@@ -1,6 +1,7 @@
 //! Rules on facts: entered by people, tried before they are, and given to hosts that report.
 
 mod give;
+mod order;
 mod trial;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 
 pub use give::{Applied, RuleGiver};
+pub use order::Way;
 pub use trial::{GivenField, Missed, Trial, TrialAsked, TrialHost};
 
 use super::CatalogFault;

@@ -7,6 +7,7 @@
 mod bounds;
 mod check;
 mod context;
+mod encoded;
 mod explain;
 mod fault;
 mod filters;
@@ -26,6 +27,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 pub use check::{Finding, Grade, Ksvalidator, NO_KSVALIDATOR, check, check_with, ksvalidator_version, not_checked};
+pub use encoded::{Part, parts};
 pub use explain::LineOrigin;
 pub use fault::AnswerFault;
 pub use library::{Library, LibraryFault, Skipped};
