@@ -13,6 +13,7 @@ mod layers;
 mod mirror;
 mod postgres;
 mod setup;
+mod stand_in;
 mod test;
 
 use std::{
