@@ -416,6 +416,15 @@ impl Machine {
         qmp::ask(&self.folder.join("qmp"), "system_reset", &json!({})).map(drop)
     }
 
+    /// Presses a key of its keyboard, by QEMU's name for it: `l`, `ret`, `esc`.
+    ///
+    /// # Errors
+    /// When QEMU does not answer, or knows no such key.
+    pub fn press(&self, key: &str) -> Result<(), LabError> {
+        let keys = json!({ "keys": [{ "type": "qcode", "data": key }] });
+        qmp::ask(&self.folder.join("qmp"), "send-key", &keys).map(drop)
+    }
+
     /// Plugs the cable of card number `index` in, or pulls it.
     ///
     /// # Errors
