@@ -68,7 +68,7 @@ fn the_disk_is_chosen_in_the_menu_of_ipxe() {
     let hardware = &machine.spec().hardware;
     assert_eq!(
         scripts(&ledger, hardware, 2),
-        [pair("menu", "unknown_collect"), pair("local_boot", "chosen_local")]
+        [pair("menu", "unknown_collect"), pair("local", "chosen_local")]
     );
     trial::assert_verdict(&ledger, hardware, "local_boot");
 }
@@ -84,7 +84,7 @@ fn memory_test_and_collection_are_chosen_in_the_menu_of_ipxe() {
     let hardware = &machine.spec().hardware;
     assert_eq!(
         scripts(&ledger, hardware, 2)[1],
-        pair("memory_test", "chosen_memory_test")
+        pair("memtest", "chosen_memory_test")
     );
     let story = || ledger.story(&hardware.nics[0].mac).map(|story| trial::lines(&story));
     stop::wait_for(
