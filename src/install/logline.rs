@@ -40,7 +40,23 @@ const PHRASES: &[(&str, &str, Stage)] = &[
     ("preseed", "late_command", Stage::Post),
     ("finish-install", "", Stage::Post),
     ("kickseed", "", Stage::Installer),
-    // Anaconda.
+    // Anaconda of RHEL 9 and Fedora: disks and packages are modules, whose own messages come under their bus names, with
+    // level and logger before the text. Of packages only those that say INFO: others count bytes.
+    (
+        "org.fedoraproject.anaconda.modules.storage",
+        "blivet:executing action",
+        Stage::Disks,
+    ),
+    (
+        "org.fedoraproject.anaconda.modules.payloads",
+        "info:anaconda.modules.payloads.payload.dnf.transaction_progress:install",
+        Stage::Packages,
+    ),
+    ("org.fedoraproject.anaconda", "", Stage::Installer),
+    // Anaconda of RHEL 8, which sends the names of its logs before the text, and what all have in common.
+    ("anaconda", "packaging: installed:", Stage::Packages),
+    ("anaconda", "running kickstart %%post script", Stage::Post),
+    // Anaconda of RHEL 7.
     ("anaconda", "executing action", Stage::Disks),
     ("anaconda", "creating partitions", Stage::Disks),
     ("blivet", "executing action", Stage::Disks),
@@ -162,6 +178,36 @@ mod tests {
                 "packaging",
                 "Installed: bash-5.1 (3/341)",
                 Some((Stage::Packages, count(3, 341))),
+            ),
+            (
+                "org.fedoraproject.Anaconda.Modules.Storage",
+                "INFO:blivet:executing action: [171] create format ext4 filesystem mounted at / on partition vda2 (id 22)",
+                Some((Stage::Disks, None)),
+            ),
+            (
+                "org.fedoraproject.Anaconda.Modules.Payloads",
+                "INFO:anaconda.modules.payloads.payload.dnf.transaction_progress:Installed: bash-5.1.8-9.el9.x86_64 1 aa",
+                Some((Stage::Packages, None)),
+            ),
+            (
+                "org.fedoraproject.Anaconda.Modules.Payloads",
+                "DEBUG:anaconda.modules.payloads.payload.dnf.transaction_progress:Installing - bash (120/4096)",
+                Some((Stage::Installer, None)),
+            ),
+            (
+                "anaconda",
+                "packaging: Installed: bash-4.4.20-4.el8.x86_64",
+                Some((Stage::Packages, None)),
+            ),
+            (
+                "anaconda",
+                "blivet: executing action: [3] create device",
+                Some((Stage::Disks, None)),
+            ),
+            (
+                "anaconda",
+                "anaconda: kickstart.script: Running kickstart %%post script(s)",
+                Some((Stage::Post, None)),
             ),
             (
                 "curtin_event",

@@ -10,6 +10,7 @@ use crate::{
     image, layers, mirror,
     postgres::Postgres,
     setup::{self, Package},
+    stand_in,
 };
 
 /// What the tests need beside the lab's packages.
@@ -93,6 +94,8 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     image::run(repository, &image::Options::default())?;
     // The whole workspace again: with one package alone, features of dependencies differ and half of them are built anew.
     let mut machines = test_runner(&["--workspace", "--features", "e2e", "--test", "e2e"]);
+    machines.env("LAB_STAND_IN", stand_in::prepare(repository)?);
+    machines.env("LAB_KSVALIDATOR", pykickstart.join("ksvalidator"));
     let mut left_out: Vec<&str> = Vec::new();
     match mirror::prepare(repository) {
         Ok(installer) => {

@@ -23,7 +23,7 @@ use crate::{
 /// Name of the distro in the lab's ledger.
 const DISTRO: &str = "debian-13";
 /// The profile that hosts are given.
-const PROFILE: &str = "lab";
+pub(crate) const PROFILE: &str = "lab";
 /// Memory of a machine that runs Debian's installer, MiB: its parts live in a RAM disk.
 const MEMORY: u32 = 2048;
 /// Kernel options of the installer: its console is the serial line, as text, and emulation is not slowed down by
