@@ -367,7 +367,8 @@ impl Catalog {
     /// Sets what is wanted of a host.
     ///
     /// # Errors
-    /// [`Fault`] when its profile is not there, or an address is outside its subnet or another host's.
+    /// [`Fault`] when its profile is not there, an address is outside its subnet or another host's, or the profile cannot be
+    /// changed now: the host is being installed, or out of service.
     pub async fn set_plan(&self, mut plan: HostPlan, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
         let (revision, objects) = self.current().await?;
         if let Some(profile) = &plan.profile {
@@ -381,20 +382,25 @@ impl Catalog {
         if plan.profile != known.profile {
             plan.profile_by = Some(Giver::Person);
         } else if plan.profile_by != Some(Giver::Person) {
-            plan.profile_by = known.profile_by;
+            plan.profile_by.clone_from(&known.profile_by);
         }
+        let moved = self.moved(&known, plan.profile.as_deref(), actor, now).await?;
         let entry = entry(actor, "host.plan", &format!("host:{}", plan.host), now);
-        self.write(revision, &ObjectWrite::Plan(plan), &entry).await
+        self.write(revision, &ObjectWrite::Plan(plan, moved), &entry).await
     }
 
     /// Takes back all that is wanted of a host.
     ///
     /// # Errors
-    /// When the ledger fails.
+    /// [`Fault`] when the host is being installed, with the installation that has to be cancelled first; or when the ledger
+    /// fails.
     pub async fn remove_plan(&self, host: HostId, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
         let (revision, _) = self.current().await?;
+        self.check_not_installing(host).await?;
+        let moved = self.moved(&self.store.plan(host).await?, None, actor, now).await?;
         let entry = entry(actor, "host.unplan", &format!("host:{host}"), now);
-        self.write(revision, &ObjectWrite::RemovePlan(host), &entry).await
+        self.write(revision, &ObjectWrite::RemovePlan(host, moved), &entry)
+            .await
     }
 
     /// Who would feel it if what is drafted were in force.

@@ -18,6 +18,7 @@ use self::input::Installation;
 use super::{
     Catalog, CatalogFault, HostDesired,
     install::{AnswerContext, AnswerFile, InstallPlan, Later, PlanFault, Plans},
+    long_work::LongWork,
 };
 use crate::{
     desired::Fault,
@@ -58,6 +59,7 @@ pub struct Answers {
     catalog: Catalog,
     library: Arc<Library>,
     store: Store,
+    comparisons: LongWork,
 }
 
 impl Answers {
@@ -68,6 +70,7 @@ impl Answers {
             catalog,
             library,
             store,
+            comparisons: LongWork::default(),
         }
     }
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 pub use give::{Applied, RuleGiver};
 pub use trial::{GivenField, Missed, Trial, TrialAsked, TrialHost};
 
-use super::CatalogFault;
+use super::{CatalogFault, long_work::LongWork};
 use crate::{
     desired::{
         Fault,
@@ -33,6 +33,7 @@ type Held = (u64, Arc<RuleBook>);
 pub struct Rules {
     store: Store,
     held: Arc<Mutex<Option<Held>>>,
+    trials: LongWork,
 }
 
 impl Rules {
@@ -42,6 +43,7 @@ impl Rules {
         Self {
             store,
             held: Arc::default(),
+            trials: LongWork::default(),
         }
     }
 
