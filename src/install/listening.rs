@@ -112,9 +112,10 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_is_no_absence_and_memory_is_bounded() {
         let mut listening = Listening::default();
-        listening.begin(at(100));
-        listening.note(at(0));
-        assert_eq!(listening.silence(at(0), at(1)), TimeDelta::minutes(1));
+        listening.begin(at(0));
+        noted(0, 100, &mut listening);
+        noted(50, 51, &mut listening);
+        assert_eq!(listening.silence(at(50), at(51)), TimeDelta::minutes(1));
         for start in 0..1000 {
             listening.begin(at(start));
         }

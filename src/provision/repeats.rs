@@ -151,8 +151,8 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let repeats = Repeats::new(TimeDelta::minutes(1));
-        for number in 0..3 * MOST {
-            repeats.note(host(number as u128), "old", "", at(number as i64 / 1000));
+        for number in 0..30_000_u32 {
+            repeats.note(host(u128::from(number)), "old", "", at(i64::from(number / 1000)));
         }
         assert!(repeats.told.lock().unwrap().len() <= MOST);
     }

@@ -346,8 +346,8 @@ async fn an_installation_goes_from_a_word_to_a_verified_system() {
         version: Some("9.5".into()),
         name: None,
     });
-    let credential = Secret::chosen(format!("muster_agent_{}", after(&credential, "muster_agent_")));
-    let reported = rig.installs.reported(rig.host, &installed, &credential.hash());
+    let credential = Secret::chosen(format!("muster_agent_{}", after(&credential, "muster_agent_"))).hash();
+    let reported = rig.installs.reported(rig.host, &installed, &credential);
     reported.await.unwrap().unwrap();
     let done = rig.install(&install).await;
     assert_eq!((done.outcome, rig.state()), (Outcome::Done, State::Active));

@@ -100,8 +100,14 @@ impl Installs {
 
     async fn give_up(&self, host: HostId, id: InstallId) -> Result<(), StoreError> {
         let _turn = self.turn(host).await;
-        // While others had the turn it may have been heard of, or have ended.
-        let Some(stuck) = self.stuck(host, id).filter(|stuck| stuck.give_up) else {
+        let Some(install) = self.running(host).await?.filter(|install| install.id == id) else {
+            return Ok(());
+        };
+        // While others had the turn it may have been heard of, by another server of this ledger too.
+        let progress = &install.progress;
+        let silent = self.silence(progress.heard_at);
+        let Some(stuck) = self.inner.limits.look(progress, silent).filter(|stuck| stuck.give_up) else {
+            self.discovery().with_installs(|installs| installs.put(install.open()));
             return Ok(());
         };
         let words = format!(
@@ -110,10 +116,8 @@ impl Installs {
             stuck.since.to_rfc3339(),
             stuck.evidence
         );
-        if let Some(install) = self.running(host).await?.filter(|install| install.id == id) {
-            self.end(install, Outcome::Failed, Some(FailedBy::Silence), &words, None)
-                .await?;
-        }
+        self.end(install, Outcome::Failed, Some(FailedBy::Silence), &words, None)
+            .await?;
         Ok(())
     }
 
