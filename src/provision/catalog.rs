@@ -15,6 +15,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+use super::long_work::LongWork;
 use crate::{
     desired::{Distro, Draft, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name, rules::Giver},
     inventory::{Host, HostId, new_id},
@@ -104,6 +105,7 @@ pub struct Catalog {
     store: Store,
     subnets: Arc<[Subnet]>,
     held: Arc<Mutex<Option<Held>>>,
+    comparisons: LongWork,
 }
 
 impl Catalog {
@@ -114,6 +116,7 @@ impl Catalog {
             store,
             subnets: subnets.into(),
             held: Arc::default(),
+            comparisons: LongWork::default(),
         }
     }
 
@@ -412,25 +415,38 @@ impl Catalog {
         self.affected(&after).await
     }
 
-    /// Who would feel it if `after` were in force instead of what is.
+    /// Who would feel it if `after` were in force instead of what is. Worked out off the threads that answer machines, for few
+    /// questions at once. It names hosts and fields: for those who may change what is wanted.
     ///
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn affected(&self, after: &Objects) -> Result<Affected, CatalogFault> {
-        let before = self.objects().await?;
-        let mut out = Affected::default();
-        for name in before.profiles.keys() {
-            if out.differ(before.of_profile(name).ok(), after.of_profile(name).ok()) {
-                out.profiles.push(name.clone());
+        let place = self.comparisons.place().await;
+        let (before, after) = (self.objects().await?, after.clone());
+        let plans = self.store.plans().await?;
+        let compare = move || {
+            let mut out = Affected::default();
+            for name in before.profiles.keys() {
+                if out.differ(before.of_profile(name).ok(), after.of_profile(name).ok()) {
+                    out.profiles.push(name.clone());
+                }
             }
-        }
-        for (host, plan) in self.store.plans().await? {
-            let label = label(&host);
-            if out.differ(before.of_host(&plan, &label).ok(), after.of_host(&plan, &label).ok()) {
-                out.hosts.push((host.id, label));
+            for (host, plan) in plans {
+                let label = label(&host);
+                if out.differ(before.of_host(&plan, &label).ok(), after.of_host(&plan, &label).ok()) {
+                    out.hosts.push((host.id, label));
+                }
             }
-        }
-        Ok(out)
+            out
+        };
+        place.run(compare).await.map_err(|stopped| {
+            Fault::unshown(
+                "change",
+                stopped.to_string(),
+                "look at the log of the server, and try again",
+            )
+            .into()
+        })
     }
 
     async fn write(&self, revision: u64, write: &ObjectWrite, entry: &AuditEntry) -> Result<(), CatalogFault> {

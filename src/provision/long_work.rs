@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+};
 
 /// Questions of this kind that are worked on at once; the others wait, and end when nobody waits for them any more.
 const AT_ONCE: usize = 2;
@@ -12,9 +15,8 @@ const AT_ONCE: usize = 2;
 pub(super) struct LongWork(Arc<Semaphore>);
 
 /// A place for one question. Between its pieces it may be dropped, with the question.
-pub(super) struct Place {
-    _permit: Option<tokio::sync::OwnedSemaphorePermit>,
-}
+#[derive(Debug)]
+pub(super) struct Place(Option<Arc<OwnedSemaphorePermit>>);
 
 /// The piece did not come to its end; the server's log says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,10 +32,8 @@ impl Default for LongWork {
 impl LongWork {
     /// Waits for a place.
     pub(super) async fn place(&self) -> Place {
-        Place {
-            // It is closed by nobody.
-            _permit: Arc::clone(&self.0).acquire_owned().await.ok(),
-        }
+        // It is closed by nobody.
+        Place(Arc::clone(&self.0).acquire_owned().await.ok().map(Arc::new))
     }
 }
 
@@ -43,6 +43,13 @@ impl Place {
         &self,
         piece: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Stopped> {
+        let place = self.0.clone();
+        let piece = move || {
+            let done = piece();
+            // When nobody waits any more, the place is free after the piece and not before.
+            drop(place);
+            done
+        };
         spawn_blocking(piece).await.map_err(|error| {
             tracing::error!(%error, "a piece of long work was stopped");
             Stopped

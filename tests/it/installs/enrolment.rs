@@ -1,7 +1,11 @@
 //! Enrolments whose answer is lost, that come twice, and that come from elsewhere.
 
 use axum::http::StatusCode;
-use muster::{boot::EventKind, install::Stage};
+use muster::{
+    boot::EventKind,
+    install::{Outcome, Stage},
+    inventory::State,
+};
 use serde_json::json;
 
 use super::{Answer, OTHER, OWN, Rig};
@@ -133,4 +137,25 @@ async fn a_report_of_the_system_before_does_not_end_the_installation() {
     let facts = super::facts();
     assert_eq!(rig.installs.reported(rig.host, &facts, &stale).await.unwrap(), None);
     assert_eq!(rig.install(&install).await.ended_at, None);
+}
+
+#[tokio::test]
+async fn a_restart_between_the_credential_and_the_first_report_loses_neither() {
+    let mut rig = Rig::new().await;
+    let install = rig.start().await;
+    let token = rig.rebooted().await;
+    assert_eq!(rig.offers(OWN, &token, &own('a')).await.0, StatusCode::OK);
+    rig.restart().await;
+    // The machine too is without power, and starts from its own disk.
+    assert!(rig.boot().await.contains("from the local disk"));
+    let facts = serde_json::to_vec(&super::facts()).unwrap();
+    for _ in 0..2 {
+        let (status, text) = rig.post("/agent/v1/facts", &own('a'), facts.clone()).await;
+        assert_eq!(status, StatusCode::OK, "{text}");
+        rig.restart().await;
+    }
+    let done = rig.install(&install).await;
+    assert_eq!((done.outcome, rig.state()), (Outcome::Done, State::Active));
+    assert_eq!(rig.count(EventKind::InstallEnded).await, 1);
+    assert!(rig.boot().await.contains("from the local disk"));
 }
