@@ -18,6 +18,8 @@ pub struct LogLine<'a> {
 pub enum LogMeaning {
     /// A stage is reached, or goes on.
     Stage(Stage, Option<Packages>),
+    /// Something went wrong; whether the installer goes on, only what comes after says.
+    Trouble,
     /// The installer gives up.
     Failed,
 }
@@ -101,10 +103,22 @@ const FAILURES: &[(&str, &str)] = &[
     ("main-menu", "menu item 'grub-installer' failed"),
     ("debootstrap", "e: couldn't"),
     ("base-installer", "error: exiting on error"),
-    ("anaconda", "traceback (most recent call last)"),
-    ("anaconda", "the following error occurred while installing"),
+    // Of Anaconda's errors these end it: its last exception handler runs, or its error handler says so itself
+    // (pyanaconda `exception.py` and `errors.py`; the words differ between releases in what comes before).
+    ("anaconda", "running handleexception"),
+    ("anaconda", "fatal error and installation will be aborted"),
+    ("anaconda", "the installation was stopped due to"),
+    ("anaconda", "the installer will now terminate"),
     ("subiquity", "finish: subiquity/install/install: fail"),
     ("yast", "installation aborted"),
+];
+
+/// Program (its beginning) and phrase of what may be overcome. Anaconda writes the traceback of many an error that it
+/// catches: of a mirror that did not answer once, of a bus name that is not there.
+const TROUBLES: &[(&str, &str)] = &[
+    ("anaconda", "traceback (most recent call last)"),
+    ("packaging", "traceback (most recent call last)"),
+    ("subiquity", "traceback (most recent call last)"),
 ];
 
 /// What one line means; nothing for most.
@@ -115,6 +129,9 @@ pub fn meaning(line: &LogLine<'_>) -> Option<LogMeaning> {
     let says = |begin: &str, phrase: &str| program.starts_with(begin) && message.contains(phrase);
     if FAILURES.iter().any(|(begin, phrase)| says(begin, phrase)) {
         return Some(LogMeaning::Failed);
+    }
+    if TROUBLES.iter().any(|(begin, phrase)| says(begin, phrase)) {
+        return Some(LogMeaning::Trouble);
     }
     let packages = count(&message);
     PHRASES
@@ -237,13 +254,33 @@ mod tests {
                 "base-installer",
                 "error: exiting on error base-installer/kernel/failed-package-install",
             ),
-            ("anaconda", "Traceback (most recent call last):"),
+            ("anaconda", "DEBUG:anaconda.exception:running handleException"),
+            (
+                "anaconda",
+                "The following error occurred while installing.  This is a fatal error and installation will be aborted.",
+            ),
+            (
+                "anaconda[1802]",
+                "There was an error running the kickstart script at line 12. This is a fatal error and installation will be aborted.",
+            ),
         ] {
             assert_eq!(
                 meaning(&LogLine { program, message }),
                 Some(LogMeaning::Failed),
                 "{message}"
             );
+        }
+    }
+
+    #[test]
+    fn an_error_that_may_be_overcome_is_no_end() {
+        for (program, message) in [
+            ("anaconda", "Traceback (most recent call last):"),
+            ("anaconda[1802]", "WARNING:threading:Traceback (most recent call last):"),
+            ("packaging", "Traceback (most recent call last):"),
+        ] {
+            let found = meaning(&LogLine { program, message });
+            assert_eq!(found, Some(LogMeaning::Trouble), "{message}");
         }
     }
 

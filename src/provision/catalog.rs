@@ -19,6 +19,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+use super::long_work::LongWork;
 use crate::{
     desired::{
         AboveHosts, Distro, Draft, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name,
@@ -152,6 +153,7 @@ pub struct Catalog {
     subnets: Arc<[Subnet]>,
     files: Option<Arc<ServerFiles>>,
     held: Arc<Mutex<Option<Held>>>,
+    comparisons: LongWork,
 }
 
 impl Catalog {
@@ -163,6 +165,7 @@ impl Catalog {
             subnets: subnets.into(),
             files: None,
             held: Arc::default(),
+            comparisons: LongWork::default(),
         }
     }
 
@@ -435,7 +438,8 @@ impl Catalog {
     /// Sets what is wanted of a host.
     ///
     /// # Errors
-    /// As [`Catalog::check_plan`].
+    /// As [`Catalog::check_plan`]; or [`Fault`] when the profile cannot be changed now: the host is being installed, or out
+    /// of service.
     pub async fn set_plan(&self, mut plan: HostPlan, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
         let (revision, _) = self.current().await?;
         self.check_plan(&plan).await?;
@@ -444,20 +448,25 @@ impl Catalog {
         if plan.profile != known.profile {
             plan.profile_by = Some(Giver::Person);
         } else if plan.profile_by != Some(Giver::Person) {
-            plan.profile_by = known.profile_by;
+            plan.profile_by.clone_from(&known.profile_by);
         }
+        let moved = self.moved(&known, plan.profile.as_deref(), actor, now).await?;
         let entry = entry(actor, "host.plan", &format!("host:{}", plan.host), now);
-        self.write(revision, &ObjectWrite::Plan(plan), &entry).await
+        self.write(revision, &ObjectWrite::Plan(plan, moved), &entry).await
     }
 
     /// Takes back all that is wanted of a host.
     ///
     /// # Errors
-    /// When the ledger fails.
+    /// [`Fault`] when the host is being installed, with the installation that has to be cancelled first; or when the ledger
+    /// fails.
     pub async fn remove_plan(&self, host: HostId, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
         let (revision, _) = self.current().await?;
+        self.check_not_installing(host).await?;
+        let moved = self.moved(&self.store.plan(host).await?, None, actor, now).await?;
         let entry = entry(actor, "host.unplan", &format!("host:{host}"), now);
-        self.write(revision, &ObjectWrite::RemovePlan(host), &entry).await
+        self.write(revision, &ObjectWrite::RemovePlan(host, moved), &entry)
+            .await
     }
 
     /// Everything as it is, and as it would be with what is drafted in force.
@@ -491,28 +500,41 @@ impl Catalog {
         self.affected(&after).await
     }
 
-    /// Who would feel it if `after` were in force instead of what is.
+    /// Who would feel it if `after` were in force instead of what is. Worked out off the threads that answer machines, for few
+    /// questions at once. It names hosts and fields: for those who may change what is wanted.
     ///
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn affected(&self, after: &Objects) -> Result<Affected, CatalogFault> {
-        let before = self.objects().await?;
-        let mut out = Affected::default();
-        for name in before.profiles.keys() {
-            let values = out.differ(before.of_profile(name).ok(), after.of_profile(name).ok());
-            if out.other_distro(&before, after, name) || values {
-                out.profiles.push(name.clone());
+        let place = self.comparisons.place().await;
+        let (before, after) = (self.objects().await?, after.clone());
+        let plans = self.store.plans().await?;
+        let compare = move || {
+            let mut out = Affected::default();
+            for name in before.profiles.keys() {
+                let values = out.differ(before.of_profile(name).ok(), after.of_profile(name).ok());
+                if out.other_distro(&before, &after, name) || values {
+                    out.profiles.push(name.clone());
+                }
             }
-        }
-        for (host, plan) in self.store.plans().await? {
-            let label = label(&host);
-            let values = out.differ(before.of_host(&plan, &label).ok(), after.of_host(&plan, &label).ok());
-            let profile = plan.profile.as_deref();
-            if profile.is_some_and(|name| out.other_distro(&before, after, name)) || values {
-                out.hosts.push((host.id, label));
+            for (host, plan) in plans {
+                let label = label(&host);
+                let values = out.differ(before.of_host(&plan, &label).ok(), after.of_host(&plan, &label).ok());
+                let profile = plan.profile.as_deref();
+                if profile.is_some_and(|name| out.other_distro(&before, &after, name)) || values {
+                    out.hosts.push((host.id, label));
+                }
             }
-        }
-        Ok(out)
+            out
+        };
+        place.run(compare).await.map_err(|stopped| {
+            Fault::unshown(
+                "change",
+                stopped.to_string(),
+                "look at the log of the server, and try again",
+            )
+            .into()
+        })
     }
 
     async fn write(&self, revision: u64, write: &ObjectWrite, entry: &AuditEntry) -> Result<(), CatalogFault> {

@@ -6,6 +6,8 @@ mod catalog;
 pub mod import;
 pub mod install;
 mod loaders;
+mod long_work;
+mod repeats;
 pub mod rules;
 pub mod snippets;
 pub mod tree_folders;

@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 
 use super::{
     AuditEntry, Store, StoreError,
-    entity::{distro, host_plan, profile, rule, setting},
+    entity::{distro, host, host_plan, profile, rule, setting},
+    facts,
     plans::plan_row,
     profiles::profile_row,
     row::{set, word},
     rules::{rename_rule, rule_row},
     settings,
-    write::{Write, write_all},
+    write::{self, Write, write_all},
     writer::immediate,
 };
 use crate::{
@@ -59,10 +60,10 @@ pub enum ObjectWrite {
     RemoveDistro(String),
     /// A profile ends.
     RemoveProfile(String),
-    /// What is wanted of a host.
-    Plan(HostPlan),
-    /// Nothing is wanted of a host any more.
-    RemovePlan(HostId),
+    /// What is wanted of a host, with the change of its state when its profile moves it.
+    Plan(HostPlan, Option<Box<Change>>),
+    /// Nothing is wanted of a host any more; with the change of its state when that moves it.
+    RemovePlan(HostId, Option<Box<Change>>),
     /// A host that was not known, with its interfaces and what is wanted of it.
     HostAdded(Box<Host>, Vec<MacAddr>, HostPlan),
     /// Another name for a host, or none; for its history.
@@ -220,8 +221,16 @@ async fn apply(
                 .await
                 .map_err(overtaken)?;
         }
-        ObjectWrite::Plan(plan) => write_plan(transaction, plan).await?,
-        ObjectWrite::RemovePlan(host) => {
+        ObjectWrite::Plan(plan, moved) => {
+            write_plan(transaction, plan).await?;
+            if let Some(moved) = moved {
+                move_host(transaction, moved).await?;
+            }
+        }
+        ObjectWrite::RemovePlan(host, moved) => {
+            if let Some(moved) = moved {
+                move_host(transaction, moved).await?;
+            }
             host_plan::Entity::delete_by_id(host.0).exec(transaction).await?;
         }
         ObjectWrite::HostAdded(host, macs, plan) => {
@@ -236,7 +245,15 @@ async fn apply(
             };
             write_all(transaction, &[named]).await?;
         }
-        ObjectWrite::HostForgotten(host) => write_all(transaction, &[Write::HostForgotten(*host)]).await?,
+        ObjectWrite::HostForgotten(host) => {
+            // Unless it was heard of meanwhile.
+            host::Entity::delete_many()
+                .filter(host::Column::Id.eq(host.0))
+                .filter(host::Column::ReportedAt.is_null())
+                .filter(host::Column::BootedAt.is_null())
+                .exec(transaction)
+                .await?;
+        }
         ObjectWrite::Rule { rule, new } => {
             let row = rule_row(rule);
             if *new {
@@ -263,6 +280,15 @@ async fn apply(
         }
     }
     settings::insert_audit(transaction, entry).await
+}
+
+/// Moves a host from the state that was judged by; another one is there when somebody was quicker.
+async fn move_host(transaction: &DatabaseTransaction, moved: &Change) -> Result<(), StoreError> {
+    if write::move_state(transaction, moved).await? == 0 {
+        return Err(StoreError::Overtaken);
+    }
+    write::insert(transaction, vec![facts::change_row(moved)], None).await?;
+    Ok(())
 }
 
 async fn write_plan(transaction: &DatabaseTransaction, plan: &HostPlan) -> Result<(), StoreError> {

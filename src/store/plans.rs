@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use muster_facts::MacAddr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use uuid::Uuid;
 
 use super::{
     Store, StoreError,
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     desired::HostPlan,
-    inventory::{Host, HostId},
+    inventory::{Host, HostId, State},
 };
 
 /// A host with what is wanted of it; its plan is empty when nothing is.
@@ -148,6 +149,25 @@ impl Store {
             .into_iter()
             .filter_map(|row| Some((HostId(row.id), row.name?)))
             .collect())
+    }
+
+    /// Where hosts stand that a profile moves: those before their installation.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn states_before_installation(&self) -> Result<HashMap<HostId, State>, StoreError> {
+        let before = State::ALL.into_iter().filter(|state| state.is_before_installation());
+        let rows: Vec<(Uuid, String)> = host::Entity::find()
+            .select_only()
+            .column(host::Column::Id)
+            .column(host::Column::State)
+            .filter(host::Column::State.is_in(before.map(|state| state.as_str())))
+            .into_tuple()
+            .all(self.reader())
+            .await?;
+        rows.into_iter()
+            .map(|(id, state)| Ok((HostId(id), word("host", &state)?)))
+            .collect()
     }
 
     /// Hosts of this desired name, id or MAC: usually one.

@@ -82,10 +82,7 @@ fn memory_test_and_collection_are_chosen_in_the_menu_of_ipxe() {
     let machine = at_the_menu(&site, Firmware::Bios, "collect facts about this machine");
     machine.press("m").unwrap();
     let hardware = &machine.spec().hardware;
-    assert_eq!(
-        scripts(&ledger, hardware, 2)[1],
-        pair("memtest", "chosen_memory_test")
-    );
+    assert_eq!(scripts(&ledger, hardware, 2)[1], pair("memtest", "chosen_memory_test"));
     let story = || ledger.story(&hardware.nics[0].mac).map(|story| trial::lines(&story));
     stop::wait_for(
         "the memory test to be fetched",

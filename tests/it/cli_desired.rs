@@ -314,7 +314,7 @@ fn hosts_are_entered_found_copied_renamed_and_removed() {
     );
     assert!(
         site.does(&["host", "list"])
-            .contains("web1  web      discovered  52:54:00:77:00:01 52:54:00:77:00:11")
+            .contains("web1  web      assigned    52:54:00:77:00:01 52:54:00:77:00:11")
     );
 
     site.refuses(&["host", "rename", "web1", "web2"], &["name = `web2`", "has this name"]);

@@ -156,7 +156,7 @@ pub(super) struct Row {
     address: Option<String>,
     mac: Option<String>,
     more_macs: usize,
-    seen: DateTime<Utc>,
+    seen: Option<DateTime<Utc>>,
     ambiguous: bool,
 }
 
@@ -200,7 +200,7 @@ fn row(host: &Host, macs: &[MacAddr]) -> Row {
         address: host.address.map(|address| address.to_string()),
         mac: macs.first().map(ToString::to_string),
         more_macs: macs.len().saturating_sub(1),
-        seen: host.last_seen_at,
+        seen: host.seen_at(),
         ambiguous: !host.ambiguous_with.is_empty(),
     }
 }

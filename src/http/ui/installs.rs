@@ -92,7 +92,7 @@ pub(super) async fn page(view: View, Query(asked): Query<Asked>) -> Response {
 }
 
 async fn data(view: &View, asked: &Asked) -> Result<ListData, StoreError> {
-    let (store, now) = (view.state.store(), view.state.now());
+    let store = view.state.store();
     let outcome = asked.outcome.parse::<Outcome>().ok();
     let page = asked.page();
     let query = InstallQuery {
@@ -113,7 +113,7 @@ async fn data(view: &View, asked: &Asked) -> Result<ListData, StoreError> {
         .collect();
     let row = |install: Install| {
         let host = hosts.get(&install.host);
-        install::row(install, host, now)
+        install::row(&view.state, install, host)
     };
     let rows: Vec<install::Row> = found.into_iter().map(row).collect();
     let all: u64 = counts.values().sum();
@@ -204,7 +204,7 @@ async fn one_data(
     };
     let newest = store.installs(&newest).await?.0.first().map(|install| install.outcome);
     let profile = store.plan(id).await?.profile;
-    let mut start = install::start(view, &host, profile, newest);
+    let mut start = install::start(view, &host, profile, newest).await?;
     start.refused = refused;
     let shown = install::shown(view, found, Some(&host), before).await?;
     Ok(Some((id, OneData { shown, start })))

@@ -13,7 +13,6 @@ use super::{
 use crate::{
     auth::Caller,
     desired::{Effective, Fault, HostPlan, LayerName, Parent, Values, rules::Giver},
-    discovery::FeedItem,
     http::{Problem, guard::Known},
     inventory::HostId,
     provision::{CatalogFault, HostDesired},
@@ -190,7 +189,7 @@ async fn set(view: &View, caller: &Caller, plan: HostPlan) -> Result<Option<Faul
         .await
     {
         Ok(()) => {
-            view.state.feed().tell(FeedItem::Host(id));
+            view.state.plan_changed(id).await;
             Ok(None)
         }
         Err(CatalogFault::Refused(fault)) => Ok(Some(fault)),

@@ -1,8 +1,9 @@
 //! Before a profile, a distro or a setting is saved: whose answer files would change, and how.
 
-use similar::TextDiff;
+use std::{sync::Arc, time::Duration};
 
 use muster_facts::Facts;
+use similar::TextDiff;
 
 use super::{Answers, AnswersFault, booted::whole};
 use crate::{
@@ -14,6 +15,10 @@ use crate::{
 
 /// Hosts whose files are compared for one question; the others are counted.
 const MOST_HOSTS: usize = 500;
+/// Hosts whose files are rendered in one piece of work.
+const PIECE: usize = 16;
+/// Two files are compared line by line for this long; then what is left is one difference.
+const LONGEST_COMPARISON: Duration = Duration::from_millis(500);
 
 /// A host whose answer file or boot line would change, or that has no file then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,34 +43,54 @@ pub struct Changes {
 }
 
 impl Answers {
-    /// Whose answer files or boot lines would differ if `after` were in force instead of what is.
+    /// Whose answer files or boot lines would differ if `after` were in force instead of what is. Files are rendered and
+    /// compared off the threads that answer machines, some at a time, and for few questions at once. What it gives holds
+    /// values of hosts: for those who may change what is wanted.
     ///
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn changes(&self, after: &Objects, base_url: &str) -> Result<Changes, AnswersFault> {
+        let place = self.comparisons.place().await;
         let before = self.catalog.objects().await?;
         let affected = self.catalog.affected(after).await?.hosts;
-        let context = AnswerContext::of_preview(base_url);
+        let context = Arc::new(AnswerContext::of_preview(base_url));
+        let after = Arc::new(after.clone());
         let mut changes = Changes {
             not_looked_at: affected.len().saturating_sub(MOST_HOSTS),
             ..Changes::default()
         };
-        for (host, label) in affected.into_iter().take(MOST_HOSTS) {
-            let Some((now, facts)) = self.planned(host).await? else {
-                continue;
+        let mut affected = affected.into_iter().take(MOST_HOSTS);
+        loop {
+            let some: Vec<(HostId, String)> = affected.by_ref().take(PIECE).collect();
+            if some.is_empty() {
+                return Ok(changes);
+            }
+            let mut hosts = Vec::with_capacity(some.len());
+            for (host, label) in some {
+                hosts.extend(
+                    self.planned(host)
+                        .await?
+                        .map(|(planned, facts)| (label, planned, facts)),
+                );
+            }
+            let count = hosts.len();
+            let (library, context) = (Arc::clone(&self.library), Arc::clone(&context));
+            let (before, after) = (Arc::clone(&before), Arc::clone(&after));
+            let piece = move || -> Vec<Change> {
+                let change = |(label, planned, facts): (String, Planned, Option<Facts>)| {
+                    let host = planned.host.id;
+                    let then = HostDesired::with(planned.host.clone(), planned.plan.clone(), &after);
+                    let now = HostDesired::with(planned.host, planned.plan, &before);
+                    compared(&library, label, host, (now, then), facts.as_ref(), &context)
+                };
+                hosts.into_iter().filter_map(change).collect()
             };
-            let then = HostDesired::with(now.host.clone(), now.plan.clone(), after);
-            let now = HostDesired::with(now.host, now.plan, &before);
-            changes.hosts.extend(compared(
-                &self.library,
-                label,
-                host,
-                (now, then),
-                facts.as_ref(),
-                &context,
-            ));
+            match place.run(piece).await {
+                Ok(found) => changes.hosts.extend(found),
+                // The log says why; these are as if they had not been looked at.
+                Err(_) => changes.not_looked_at += count,
+            }
         }
-        Ok(changes)
     }
 
     /// How one host's files would differ if this were wanted of it.
@@ -130,7 +155,9 @@ fn compared(
     }
     let difference = then.map(|then| {
         let before = before.unwrap_or_default();
-        TextDiff::from_lines(&before, &then)
+        TextDiff::configure()
+            .timeout(LONGEST_COMPARISON)
+            .diff_lines(&before, &then)
             .unified_diff()
             .context_radius(2)
             .header("now", "then")

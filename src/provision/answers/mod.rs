@@ -19,6 +19,7 @@ use self::input::Installation;
 use super::{
     Catalog, CatalogFault, HostDesired,
     install::{AnswerContext, AnswerFile, InstallPlan, Later, PlanFault, Plans},
+    long_work::LongWork,
 };
 use crate::{
     desired::Fault,
@@ -59,6 +60,7 @@ pub struct Answers {
     catalog: Catalog,
     library: Arc<Library>,
     store: Store,
+    comparisons: LongWork,
 }
 
 impl Answers {
@@ -69,6 +71,7 @@ impl Answers {
             catalog,
             library,
             store,
+            comparisons: LongWork::default(),
         }
     }
 

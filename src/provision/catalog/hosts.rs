@@ -14,7 +14,11 @@ use super::{
 };
 use crate::{
     desired::{Fault, HostPlan, Objects, Values, check_name},
-    inventory::{Change, Host, HostId, Key, Source, State, new_id},
+    inventory::{
+        Change, Host, HostId, Key, Source, State,
+        lifecycle::{self, Cause},
+        new_id,
+    },
     store::{ObjectWrite, PlannedHost, StoreError},
 };
 
@@ -51,6 +55,10 @@ impl Catalog {
         let macs = self.check_macs(&new.macs).await?;
         let mut host = Host::discovered(HostId(new_id(now)), now);
         host.name = Some(new.name.clone());
+        if new.profile.is_some() {
+            // A new host can be given one.
+            host.state = lifecycle::apply(host.state, Cause::ProfileGiven).unwrap_or(host.state);
+        }
         let id = host.id;
         let plan = HostPlan {
             profile: new.profile,
@@ -128,12 +136,10 @@ impl Catalog {
     /// Takes back all that is wanted of a host. One that was entered and never heard of ends with it: then true.
     ///
     /// # Errors
-    /// When the ledger fails.
+    /// As [`Catalog::remove_plan`].
     pub async fn remove_host(&self, host: &Host, actor: &str, now: DateTime<Utc>) -> Result<bool, CatalogFault> {
-        let unheard = host.state == State::Discovered
-            && host.reported_at.is_none()
-            && host.booted_at.is_none()
-            && host.last_seen_at <= host.created_at;
+        self.check_not_installing(host.id).await?;
+        let unheard = host.state.is_before_installation() && host.seen_at().is_none();
         if !unheard {
             self.remove_plan(host.id, actor, now).await?;
             return Ok(false);
@@ -189,6 +195,78 @@ impl Catalog {
     pub async fn interfaces(&self, host: HostId) -> Result<Vec<MacAddr>, StoreError> {
         let known = self.store.interfaces(host).await?;
         Ok(known.into_iter().map(|interface| interface.mac).collect())
+    }
+
+    /// Where a host's life goes when its profile becomes `profile`, by `inventory::lifecycle`: the change for its history.
+    pub(super) async fn moved(
+        &self,
+        before: &HostPlan,
+        profile: Option<&str>,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Box<Change>>, CatalogFault> {
+        let Some(host) = self.store.host(before.host).await? else {
+            return Ok(None);
+        };
+        let waits = matches!(host.state, State::Discovered | State::Inventoried);
+        let cause = match (before.profile.as_deref(), profile) {
+            // Also the one it had: an earlier version left such a host where it was.
+            (_, Some(_)) if waits => Cause::ProfileGiven,
+            (had, given) if had == given => return Ok(None),
+            (_, Some(_)) => Cause::ProfileGiven,
+            (_, None) => Cause::ProfileTaken {
+                reported: host.reported_at.is_some(),
+            },
+        };
+        if host.state == State::Installing {
+            self.check_not_installing(host.id).await?;
+        }
+        let state = lifecycle::apply(host.state, cause).map_err(|refused| {
+            let why = format!("the host is {}", host.state.as_str());
+            Fault::new("profile", profile.unwrap_or_default(), why, refused.advice)
+        })?;
+        Ok((state != host.state).then(|| {
+            Box::new(Change {
+                id: new_id(now),
+                host: host.id,
+                at: now,
+                source: Source::Person,
+                actor: Some(actor.to_owned()),
+                field: "state".to_owned(),
+                before: Some(host.state.as_str().to_owned()),
+                after: Some(state.as_str().to_owned()),
+            })
+        }))
+    }
+
+    /// Refuses what would take the ground from under an installation that runs.
+    pub(super) async fn check_not_installing(&self, id: HostId) -> Result<(), CatalogFault> {
+        let Some(host) = self.store.host(id).await? else {
+            return Ok(());
+        };
+        if host.state != State::Installing {
+            return Ok(());
+        }
+        let running = self.store.open_install(id).await?;
+        let (which, path) = running.map_or_else(
+            || ("an installation of it".to_owned(), "its page".to_owned()),
+            |install| {
+                (
+                    format!("installation {}", install.id),
+                    format!(
+                        "the page /installs/{0} or by POST /api/v1/installs/{0}/cancel",
+                        install.id
+                    ),
+                )
+            },
+        );
+        Err(Fault::new(
+            "host",
+            &label(&host),
+            format!("{which} runs"),
+            format!("wait for its end, or cancel it first on {path}"),
+        )
+        .into())
     }
 
     /// The interfaces that are a host's: as heard, and as planned.

@@ -12,7 +12,7 @@ pub use give::{Applied, RuleGiver};
 pub use order::Way;
 pub use trial::{GivenField, Missed, Trial, TrialAsked, TrialHost};
 
-use super::CatalogFault;
+use super::{CatalogFault, long_work::LongWork};
 use crate::{
     desired::{
         Fault,
@@ -35,6 +35,7 @@ type Held = (u64, Arc<RuleBook>);
 pub struct Rules {
     store: Store,
     held: Arc<Mutex<Option<Held>>>,
+    trials: LongWork,
 }
 
 impl Rules {
@@ -44,6 +45,7 @@ impl Rules {
         Self {
             store,
             held: Arc::default(),
+            trials: LongWork::default(),
         }
     }
 
