@@ -461,7 +461,7 @@ mod tests {
 
     use super::*;
 
-    fn values(document: &serde_json::Value) -> Values {
+    fn values(document: &Value) -> Values {
         Values::check(document.as_object().cloned().unwrap_or_default()).expect("well-formed")
     }
 
