@@ -39,7 +39,7 @@ pub(super) struct RenderArgs {
     #[arg(long, requires = "to")]
     all: bool,
     /// The folder for their files, one for each host by its name or id.
-    #[arg(long, value_name = "DIR", requires = "all")]
+    #[arg(long, value_name = "DIR", requires = "all", conflicts_with = "host")]
     to: Option<PathBuf>,
     /// The address of the boot listener that is written into files. Not given: as configured (boot.url, boot.listen).
     #[arg(long, value_name = "URL")]

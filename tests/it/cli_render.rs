@@ -58,7 +58,10 @@ fn values_are_shown_with_who_said_them() {
     let said = site.does(&["render", "--host", "web1", "--base-url", "http://other:81/"]);
     assert!(said.contains("http://other:81/boot/"), "{said}");
 
-    site.refuses(&["render", "--host", "web1", "--to", &site.path("out")], &["--all"]);
+    site.refuses(
+        &["render", "--host", "web1", "--to", &site.path("out")],
+        &["--to <DIR>", "cannot be used with"],
+    );
     let checked = output(
         muster(Path::new(&site.path("")))
             .args(["render", "--host", "web1", "--check"])
