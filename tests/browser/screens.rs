@@ -55,7 +55,6 @@ async fn pages_fit(name: &str, width: u32, height: u32) {
         format!("/hosts/{planned}?tab=install"),
         format!("/installs/{running}"),
         "/rules/big-memory?view=try".to_owned(),
-        format!("/hosts/{planned}?tab=plan&view=answer#line-55"),
     ];
     let mut pages: Vec<&str> = vec!["/hosts", "/hosts?page=150", "/dhcp", "/installs", "/profiles"];
     pages.extend([
@@ -136,7 +135,7 @@ async fn looks_at(browser: &Browser, site: &Site, ledger: &str, pages: &[&str]) 
 
 /// The name of a page's picture: without the ids of its address.
 fn picture_name(page: &str) -> String {
-    page.split(['/', '?', '&', '=', ':', '#'])
+    page.split(['/', '?', '&', '=', ':'])
         .filter(|part| !part.is_empty() && uuid::Uuid::parse_str(part).is_err())
         .collect::<Vec<_>>()
         .join("-")
