@@ -17,6 +17,8 @@ pub use book::{Answer, Judged, RuleBook};
 pub use give::{By, Decision, GivenLayer, Giver, Offer, Standing, decide};
 pub use names::{NAMES, Name, Sighted};
 
+use serde::Serialize;
+
 use super::{Fault, check_name};
 use condition::Condition;
 use pattern::Pattern;
@@ -37,7 +39,7 @@ const LAST: u32 = 1_000_000;
 const TAKEN: &[&str] = &["apply", "dry-run"];
 
 /// What hosts of some hardware are given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rule {
     /// Its name, unique among rules.
     pub name: String,

@@ -44,7 +44,7 @@ struct Line {
 pub(super) struct Written {
     /// Text, and how many characters were left out of its end.
     pieces: Vec<(String, usize)>,
-    scripts: Vec<Vec<Written>>,
+    scripts: Vec<Vec<Self>>,
 }
 
 impl Written {

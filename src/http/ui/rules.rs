@@ -46,45 +46,7 @@ struct ListPage {
     may_edit: bool,
     saved: bool,
     applied: bool,
-    rows: Vec<Row>,
-}
-
-/// One rule of the list.
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    order: u32,
-    when: String,
-    profile: Option<String>,
-    hostname: Option<String>,
-    place: Option<String>,
-    tags: Vec<String>,
-    install: bool,
-}
-
-impl Row {
-    fn of(rule: &Rule) -> Self {
-        let Rule {
-            name,
-            order,
-            when,
-            profile,
-            hostname,
-            place,
-            tags,
-            install,
-        } = rule.clone();
-        Self {
-            name,
-            order,
-            when,
-            profile,
-            hostname,
-            place,
-            tags,
-            install,
-        }
-    }
+    rows: Vec<Rule>,
 }
 
 /// The page of one rule, or of one that is to be made.
@@ -96,7 +58,7 @@ struct RulePage {
     name: Option<String>,
     address: String,
     /// As it is kept.
-    rule: Option<Row>,
+    rule: Option<Rule>,
     form: Option<RuleForm>,
     trial: Option<TrialShown>,
     /// It starts installations, and nobody has looked at which: it is not saved yet.
@@ -201,7 +163,7 @@ async fn list(view: &View, asked: &Asked) -> Result<Response, StoreError> {
         may_edit: may_edit(view),
         saved: asked.saved == "1",
         applied: asked.applied == "1",
-        rows: book.rules().map(Row::of).collect(),
+        rows: book.rules().cloned().collect(),
     };
     Ok(view.page("rules.html", &place(), &data))
 }
@@ -288,7 +250,7 @@ impl RulePage {
                 .as_ref()
                 .map_or_else(|| "/new/rule".to_owned(), |name| format!("/rules/{name}")),
             name,
-            rule: rule.map(Row::of),
+            rule: rule.cloned(),
             form: None,
             trial: None,
             look_first: false,
