@@ -91,23 +91,10 @@ fn memory_test_and_collection_are_chosen_in_the_menu_of_ipxe() {
         || machine.console().last(40),
     )
     .unwrap();
-    // A memory test ends by the reset button.
-    let lines = machine.console().lines().len();
+    // A memory test ends by the reset button. The key may come before the menu is drawn: the keyboard keeps it.
     machine.reset().unwrap();
-    stop::wait_for(
-        "the menu again",
-        LIMIT,
-        || {
-            let again = machine.console().lines().split_off(lines);
-            let found = again
-                .iter()
-                .any(|line| line.text.contains("collect facts about this machine"));
-            Ok(found.then_some(()))
-        },
-        || machine.console().last(40),
-    )
-    .unwrap();
-    machine.press("c").unwrap();
+    scripts(&ledger, hardware, 3);
+    machine.press("f").unwrap();
     trial::assert_reports(&ledger, &machine);
     let last = scripts(&ledger, hardware, 4);
     assert_eq!(
@@ -127,7 +114,7 @@ fn collection_is_chosen_in_the_menu_of_grub() {
     );
     let ledger = trial::sign_in(&site);
     let machine = at_the_menu(&site, Firmware::Uefi, "collect facts about this machine");
-    machine.press("c").unwrap();
+    machine.press("f").unwrap();
     trial::assert_reports(&ledger, &machine);
     assert_eq!(
         scripts(&ledger, &machine.spec().hardware, 2),
