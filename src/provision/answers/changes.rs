@@ -73,7 +73,9 @@ impl Answers {
             }
             let (library, context, after) = (Arc::clone(&self.library), Arc::clone(&context), Arc::clone(&after));
             let piece = move || -> Vec<Change> {
-                let change = |(label, now, facts)| change(&library, &context, &after, label, &now, facts);
+                let change = |(label, now, facts): (String, HostDesired, Option<Facts>)| {
+                    change(&library, &context, &after, label, &now, facts.as_ref())
+                };
                 hosts.into_iter().filter_map(change).collect()
             };
             match place.run(piece).await {
@@ -92,10 +94,10 @@ fn change(
     after: &Objects,
     label: String,
     now: &HostDesired,
-    facts: Option<Facts>,
+    facts: Option<&Facts>,
 ) -> Option<Change> {
     let file = |desired: &HostDesired| {
-        plain(library, desired, facts.as_ref(), context)
+        plain(library, desired, facts, context)
             .map(|answer| redact(&answer.text, answer.secrets.iter().map(String::as_str)))
             .map_err(|fault| fault.to_string())
     };
