@@ -65,7 +65,7 @@ fn values_are_shown_with_who_said_them() {
     let checked = output(
         muster(Path::new(&site.path("")))
             .args(["render", "--host", "web1", "--check"])
-            .env("MUSTER_KSVALIDATOR", "/nonexistent"),
+            .env("PATH", "/nonexistent"),
     );
     let said = text(&checked.stdout);
     assert!(
