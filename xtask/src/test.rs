@@ -74,7 +74,7 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     tests.env("MUSTER_TEST_POSTGRES", postgres.url());
     let pykickstart = setup::pykickstart(repository)?;
     tests.env("MUSTER_PYKICKSTART", pykickstart.join("python"));
-    tests.env("MUSTER_KSVALIDATOR", pykickstart.join("ksvalidator"));
+    tests.env("KSVALIDATOR", pykickstart.join("ksvalidator"));
     step(repository, "tests", tests)?;
     if with_browser {
         let pages = test_runner(&["--workspace", "--features", "e2e", "--test", "browser"]);

@@ -65,10 +65,11 @@ pub const RELEASES: [Release; 4] = [
 
 /// Every stage that an installation by Anaconda can show before the installed system speaks, in order. Anaconda's
 /// initramfs fetches the kickstart before it says anything else, so that its start is known by that alone.
-pub const STAGES: [&str; 8] = [
+pub const STAGES: [&str; 9] = [
     "requested",
     "waiting_boot",
     "loader",
+    "installer",
     "answer",
     "disks",
     "packages",

@@ -77,7 +77,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/distros/{name}/rename", edit, object::rename::<Distro>)
         .post("/distros/{name}/remove", edit, object::remove::<Distro>)
         .get("/rules", hosts, rules::page)
-        .get("/rules/dry-run", hosts, rules::dry_run)
+        .get("/rules/dry-run", install, rules::dry_run)
         .post("/rules/apply", install, rules::apply)
         .get("/new/rule", install, rules::new)
         .post("/new/rule", install, rules::add)

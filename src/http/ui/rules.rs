@@ -227,7 +227,8 @@ async fn existing(view: &View, name: &str, asked: &Asked) -> Result<RulePage, Pr
     if page.may_edit {
         page.form = Some(RuleForm::of(rule, view.state.catalog().objects().await?.as_ref()));
     }
-    if asked.view == "try" {
+    // A trial says what hosts would be given: for those who may give it.
+    if asked.view == "try" && page.may_edit {
         let trial = tried(view, Some(name), None).await;
         page.trial = match trial {
             Ok(trial) => Some(trial),

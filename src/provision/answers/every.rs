@@ -72,7 +72,7 @@ impl Answers {
             };
             // Read while these are rendered.
             next = read_next();
-            let one = |(host, plan): (Host, HostPlan)| -> Result<(), (String, EveryFault)> {
+            let one = |(host, plan): (Host, HostPlan)| -> (String, Result<(), EveryFault>) {
                 let label = label(&host);
                 let known = facts.get(&host.id);
                 let profile = plan.profile.as_deref().unwrap_or_default();
@@ -91,13 +91,13 @@ impl Answers {
                     let label = label.as_str();
                     write(&Rendered { label, text: &text }).map_err(EveryFault::Write)
                 });
-                done.map_err(|fault| (label, fault))
+                (label, done)
             };
-            for done in on_all_processors(step, one) {
+            for (label, done) in on_all_processors(step, one) {
                 match done {
                     Ok(()) => every.files += 1,
-                    Err((_, EveryFault::Write(error))) => return Err(EveryFault::Write(error)),
-                    Err((label, fault)) => every.faults.push((label, fault.to_string())),
+                    Err(EveryFault::Write(error)) => return Err(EveryFault::Write(error)),
+                    Err(fault) => every.faults.push((label, fault.to_string())),
                 }
             }
         }

@@ -176,6 +176,11 @@ impl Installs {
             .into_iter()
             .chain(file.secrets.iter().map(String::as_str));
         install.snapshot = Some(redact(&file.text, hidden));
+        // Anaconda asks before it says anything else; to ask is to have started.
+        if install.progress.stage < Stage::Installer {
+            let evidence = Evidence::new(Stage::Installer, format!("{client} asks for the answer file"));
+            self.advance(&mut install, &evidence, "answer").await?;
+        }
         let evidence = Evidence::new(Stage::Answer, format!("the answer file was given to {client}"));
         self.advance(&mut install, &evidence, "answer").await?;
         self.tell(
