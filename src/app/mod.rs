@@ -8,7 +8,7 @@ mod plain;
 mod serve;
 
 pub use ledger::{now, open, open_migrated};
-pub use plain::{catalog, plan};
+pub use plain::{catalog, plan, shown_base, tree_folders};
 pub use serve::serve;
 
 /// Why Muster cannot start, or had to stop.

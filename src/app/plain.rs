@@ -10,13 +10,13 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::{
     boot::{Architecture, LoaderTable, Policy, UnknownBoots},
-    check::{DhcpPlan, Needed, Plan, Protocol},
+    check::{DhcpPlan, Needed, Plan, Protocol, local_interfaces},
     config::{Settings, SubnetSettings},
     discovery::{BootFiles, Setup},
     http::HttpBounds,
     ipam::Subnet,
     net::tftp::TftpBounds,
-    provision::Catalog,
+    provision::{Catalog, ServerFiles, tree_folders::TreeFolders},
     store::Store,
 };
 
@@ -32,7 +32,49 @@ fn subnets(settings: &Settings) -> Vec<Subnet> {
 /// What is wanted of hosts, kept in `store`.
 #[must_use]
 pub fn catalog(settings: &Settings, store: Store) -> Catalog {
-    Catalog::new(store, &subnets(settings))
+    Catalog::new(store, &subnets(settings)).with_files(ServerFiles {
+        trees: tree_folders(settings),
+        templates: settings.templates.dir.value.clone(),
+    })
+}
+
+/// Where installation trees may lie.
+#[must_use]
+pub fn tree_folders(settings: &Settings) -> TreeFolders {
+    TreeFolders {
+        tree_dir: settings.boot.tree_dir.value.clone(),
+        roots: settings.boot.tree_roots.value.clone(),
+    }
+}
+
+/// The boot listener as it is written into files that are shown and not served: as configured, else by the address of
+/// this machine in a configured subnet, else by its first one.
+#[must_use]
+pub fn shown_base(settings: &Settings) -> String {
+    if let Some(url) = &settings.boot.url.value {
+        return url.0.clone();
+    }
+    let listen = settings.boot_listen();
+    let host = if listen.ip().is_unspecified() {
+        let own: Vec<Ipv4Addr> = local_interfaces()
+            .unwrap_or_default()
+            .iter()
+            .flat_map(|interface| interface.addresses.iter().map(Ipv4Net::addr))
+            .collect();
+        let subnets = subnets(settings);
+        let booted = |address: &&Ipv4Addr| subnets.iter().any(|subnet| subnet.network.contains(*address));
+        let address = own.iter().find(booted).or(own.first());
+        address.map_or_else(|| "localhost".to_owned(), ToString::to_string)
+    } else {
+        match listen {
+            SocketAddr::V4(address) => address.ip().to_string(),
+            SocketAddr::V6(address) => format!("[{}]", address.ip()),
+        }
+    };
+    match listen.port() {
+        80 => format!("http://{host}"),
+        port => format!("http://{host}:{port}"),
+    }
 }
 
 /// What machines that boot are told.
@@ -159,6 +201,7 @@ pub fn plan(settings: &Settings) -> Plan {
             .map(|(architecture, name)| (architecture.to_string(), name.to_owned()))
             .collect(),
         image_dir: settings.boot.image_dir.value.clone(),
+        trees: tree_folders(settings),
         open_files: open_files(settings),
         collects: settings.boot.unknown.value == UnknownBoots::Collect,
         dhcp: dhcp.enabled.value.then(|| DhcpPlan {

@@ -277,7 +277,7 @@ impl Parts {
             .merge(install_router(installs.clone()))
             .merge(agent_router(Agents::new(installs.clone())))
             .merge(tree_router(
-                Trees::new(settings.boot.tree_dir.value.clone(), Some(answers.catalog().clone())),
+                Trees::new(plain::tree_folders(settings), Some(answers.catalog().clone())),
                 installs.clone(),
             ));
         let mut page = page_router(PageState::new(PageSetup {

@@ -37,7 +37,8 @@ impl MenuChoice {
         match self {
             Self::Default => 'd',
             Self::Local => 'l',
-            Self::Collect => 'c',
+            // Not c: GRUB opens its command line by that.
+            Self::Collect => 'f',
             Self::MemoryTest => 'm',
         }
     }

@@ -37,7 +37,12 @@ pub(super) async fn look(url: &str, shown: &str) -> Finding {
         Ok(Ok(pending)) => Finding::new(
             Weight::Warn,
             ABOUT,
-            format!("{shown} lacks {} schema changes: {}", pending.len(), pending.join(", ")),
+            format!(
+                "{shown} lacks {} schema {}: {}",
+                pending.len(),
+                if pending.len() == 1 { "change" } else { "changes" },
+                pending.join(", ")
+            ),
             "an older schema cannot hold what this version keeps",
             "run `muster migrate`; `muster serve` does it too when it starts",
         ),

@@ -5,6 +5,7 @@
 
 mod capabilities;
 mod database;
+mod distros;
 mod files;
 mod holder;
 mod interfaces;
@@ -21,7 +22,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Serialize;
 
-use crate::ipam::Subnet;
+use crate::{ipam::Subnet, provision::tree_folders::TreeFolders};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -40,7 +41,8 @@ pub enum Weight {
 pub struct Finding {
     /// How much it matters.
     pub weight: Weight,
-    /// What it is about: `ports`, `capabilities`, `open_files`, `loaders`, `image`, `subnets`, `other_server`, `database`.
+    /// What it is about: `ports`, `capabilities`, `open_files`, `loaders`, `image`, `subnets`, `other_server`, `database`,
+    /// `distros`.
     pub about: &'static str,
     /// What was found.
     pub what: String,
@@ -104,6 +106,8 @@ pub struct Plan {
     pub loaders: Vec<(String, String)>,
     /// Folder of the collection image.
     pub image_dir: PathBuf,
+    /// Where installation trees may lie.
+    pub trees: TreeFolders,
     /// Files the process may have open when all that is served is busy.
     pub open_files: u64,
     /// True when unknown machines boot the collection image.
@@ -130,7 +134,12 @@ pub async fn look(plan: &Plan, probe: bool) -> Vec<Finding> {
     let mut findings = ports::look(&plan.sockets);
     findings.extend(capabilities::look(&plan.sockets, plan.dhcp.is_some()));
     findings.push(open_files::look(plan.open_files));
-    findings.push(database::look(&plan.database_url, &plan.database_shown).await);
+    let database = database::look(&plan.database_url, &plan.database_shown).await;
+    let readable = database.weight == Weight::Ok;
+    findings.push(database);
+    if readable {
+        findings.extend(distros::look(&plan.database_url, &plan.trees).await);
+    }
     findings.extend(files::look(plan));
     if let Some(dhcp) = &plan.dhcp {
         match local_interfaces() {

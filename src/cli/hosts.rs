@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure,
-    table::{size, table, time},
+    table::{counted, size, table, time},
 };
 use crate::{
     app,
@@ -92,7 +92,7 @@ fn hosts_as_text(page: &HostPage) -> String {
     );
     let shown = page.hosts.len() as u64;
     if shown < page.total {
-        let _ = writeln!(text, "{shown} of {} hosts; --limit shows more", page.total);
+        let _ = writeln!(text, "{shown} of {}; --limit shows more", counted(page.total, "host"));
     }
     text
 }
@@ -121,7 +121,7 @@ fn row(host: &Host) -> Vec<String> {
         disks,
         host.address
             .map_or_else(|| "-".to_owned(), |address| address.to_string()),
-        time(host.last_seen_at),
+        host.seen_at().map_or_else(|| "-".to_owned(), time),
     ]
 }
 
@@ -137,7 +137,7 @@ fn hosts_as_json(page: &HostPage) -> Value {
                 "state": host.state.as_str(),
                 "boot_verdict": host.boot_verdict,
                 "created_at": host.created_at,
-                "last_seen_at": host.last_seen_at,
+                "last_seen_at": host.seen_at(),
                 "reported_at": host.reported_at,
                 "address": host.address,
                 "vendor": summary.vendor,

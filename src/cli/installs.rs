@@ -13,6 +13,7 @@ use super::{
 use crate::{
     config::Settings,
     install::{InstallId, Outcome},
+    provision::{Catalog, CatalogFault},
     store::{Install, InstallQuery, Store, StoreError},
 };
 
@@ -22,16 +23,16 @@ pub(super) enum InstallCommand {
     List(ListArgs),
     /// Show one installation: its stages with their times, and what is not as planned.
     Show {
-        /// Its id.
-        id: InstallId,
+        /// A host, for its newest installation: its name or MAC; or the id of an installation.
+        which: String,
         /// The answer file as it was served, without its secrets.
         #[arg(long)]
         answer: bool,
     },
     /// Show what was heard of an installation.
     Log {
-        /// Its id.
-        id: InstallId,
+        /// A host, for its newest installation: its name or MAC; or the id of an installation.
+        which: String,
         /// At most this many lines, the last ones.
         #[arg(long, default_value_t = 200)]
         limit: u64,
@@ -54,12 +55,35 @@ pub(super) struct ListArgs {
 pub(super) async fn install(settings: &Settings, command: InstallCommand) -> Result<String, Failure> {
     let store = hosts::open(settings).await?;
     let text = match command {
-        InstallCommand::List(args) => list(&store, &args).await,
-        InstallCommand::Show { id, answer } => show(&store, id, answer).await,
-        InstallCommand::Log { id, limit } => log(&store, id, limit).await,
+        InstallCommand::List(args) => list(&store, &args).await.map_err(CatalogFault::from),
+        InstallCommand::Show { which, answer } => show(&store, &which, answer).await,
+        InstallCommand::Log { which, limit } => log(&store, &which, limit).await,
     };
     store.close().await?;
     Ok(text?)
+}
+
+/// The installation of this id, or the newest one of the host of this name or MAC.
+async fn called(store: &Store, which: &str) -> Result<Option<Install>, CatalogFault> {
+    if let Ok(id) = which.parse::<InstallId>()
+        && let Some(install) = store.install(id).await?
+    {
+        return Ok(Some(install));
+    }
+    if which.parse::<InstallId>().is_ok() && store.hosts_called(which).await?.is_empty() {
+        return Ok(None);
+    }
+    let host = Catalog::new(store.clone(), &[]).host_called(which).await?;
+    let query = InstallQuery {
+        host: Some(host.id),
+        limit: 1,
+        ..InstallQuery::default()
+    };
+    let newest = store.installs(&query).await?.0.pop();
+    match newest {
+        Some(install) => Ok(store.install(install.id).await?),
+        None => Ok(None),
+    }
 }
 
 async fn list(store: &Store, args: &ListArgs) -> Result<String, StoreError> {
@@ -70,6 +94,7 @@ async fn list(store: &Store, args: &ListArgs) -> Result<String, StoreError> {
             ..InstallQuery::default()
         })
         .await?;
+    let names = store.host_names().await?;
     if args.json {
         let rows: Vec<_> = installs
             .iter()
@@ -77,6 +102,7 @@ async fn list(store: &Store, args: &ListArgs) -> Result<String, StoreError> {
                 json!({
                     "id": install.id,
                     "host": install.host,
+                    "host_name": names.get(&install.host),
                     "profile": install.profile,
                     "distro": install.distro,
                     "outcome": install.outcome.as_str(),
@@ -93,8 +119,10 @@ async fn list(store: &Store, args: &ListArgs) -> Result<String, StoreError> {
         .iter()
         .map(|install| {
             vec![
-                install.id.to_string(),
-                install.host.to_string(),
+                names
+                    .get(&install.host)
+                    .cloned()
+                    .unwrap_or_else(|| install.host.to_string()),
                 install.profile.clone(),
                 install.outcome.as_str().to_owned(),
                 install.progress.stage.as_str().to_owned(),
@@ -103,31 +131,33 @@ async fn list(store: &Store, args: &ListArgs) -> Result<String, StoreError> {
                     .reason
                     .clone()
                     .unwrap_or_else(|| install.progress.evidence.clone()),
+                install.id.to_string(),
             ]
         })
         .collect();
     Ok(table(
-        &["ID", "HOST", "PROFILE", "OUTCOME", "STAGE", "STARTED", "LAST HEARD"],
+        &["HOST", "PROFILE", "OUTCOME", "STAGE", "STARTED", "LAST HEARD", "ID"],
         &rows,
     ))
 }
 
-async fn show(store: &Store, id: InstallId, answer: bool) -> Result<String, StoreError> {
-    let Some(install) = store.install(id).await? else {
-        return Ok(unknown(id));
+async fn show(store: &Store, which: &str, answer: bool) -> Result<String, CatalogFault> {
+    let Some(install) = called(store, which).await? else {
+        return Ok(unknown(which));
     };
     if answer {
         return Ok(install.snapshot.unwrap_or_default());
     }
-    Ok(shown(&install))
+    let host = store.host(install.host).await?;
+    Ok(shown(&install, host.and_then(|host| host.name).as_deref()))
 }
 
-fn shown(install: &Install) -> String {
+fn shown(install: &Install, name: Option<&str>) -> String {
     let progress = &install.progress;
     let mut text = format!(
-        "install  {}\nhost     {}\nprofile  {} ({})\nby       {}\noutcome  {}\n",
+        "host     {}\ninstall  {}\nprofile  {} ({})\nby       {}\noutcome  {}\n",
+        name.map_or_else(|| install.host.to_string(), |name| format!("{name} ({})", install.host)),
         install.id,
-        install.host,
         install.profile,
         install.distro,
         install.started_by,
@@ -156,10 +186,13 @@ fn shown(install: &Install) -> String {
     text
 }
 
-async fn log(store: &Store, id: InstallId, limit: u64) -> Result<String, StoreError> {
-    let mut lines = store.install_log(id, None, limit).await?;
+async fn log(store: &Store, which: &str, limit: u64) -> Result<String, CatalogFault> {
+    let Some(install) = called(store, which).await? else {
+        return Ok(unknown(which));
+    };
+    let mut lines = store.install_log(install.id, None, limit).await?;
     if lines.is_empty() {
-        return Ok(unknown(id));
+        return Ok(unknown(which));
     }
     lines.reverse();
     Ok(lines
@@ -168,6 +201,6 @@ async fn log(store: &Store, id: InstallId, limit: u64) -> Result<String, StoreEr
         .collect())
 }
 
-fn unknown(id: InstallId) -> String {
-    format!("nothing is kept of an installation {id}; `muster install list` shows all\n")
+fn unknown(which: &str) -> String {
+    format!("nothing is kept of an installation {which}; `muster install list` shows all\n")
 }

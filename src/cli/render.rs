@@ -10,12 +10,15 @@ use std::{
 use clap::Args;
 use serde_json::json;
 
-use super::{Failure, hosts, table::table};
+use super::{
+    Failure, hosts,
+    table::{counted, table},
+};
 use crate::{
     app,
     config::Settings,
     provision::answers::{Answers, Preview, Rendered},
-    render::answer::{Grade, Library},
+    render::answer::{Grade, Ksvalidator, Library, NO_KSVALIDATOR},
 };
 
 #[derive(Debug, Args)]
@@ -36,11 +39,11 @@ pub(super) struct RenderArgs {
     #[arg(long, requires = "to")]
     all: bool,
     /// The folder for their files, one for each host by its name or id.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", requires = "all", conflicts_with = "host")]
     to: Option<PathBuf>,
-    /// The address of the boot listener that is written into files.
-    #[arg(long, value_name = "URL", default_value = "http://muster:8080")]
-    base_url: String,
+    /// The address of the boot listener that is written into files. Not given: as configured (boot.url, boot.listen).
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
 }
 
 /// What was made, and whether an installer would refuse some of it.
@@ -48,12 +51,8 @@ pub(super) async fn render(settings: &Settings, args: RenderArgs) -> Result<(Str
     let library = Arc::new(Library::open(&settings.templates.dir.value)?);
     let store = hosts::open(settings).await?;
     let answers = Answers::new(store.clone(), app::catalog(settings, store.clone()), library);
-    let base = settings
-        .boot
-        .url
-        .value
-        .as_ref()
-        .map_or(args.base_url.as_str(), |url| url.0.as_str());
+    let base = args.base_url.clone().unwrap_or_else(|| app::shown_base(settings));
+    let base = base.trim_end_matches('/');
     let done = match (&args.host, &args.to) {
         (Some(host), _) => one(&answers, host, base, &args).await,
         (None, Some(folder)) => all(&answers, base, args.check, folder).await,
@@ -85,12 +84,13 @@ fn as_json(preview: &Preview) -> serde_json::Value {
             "text": line.text, "template": line.template, "line": line.line,
         })).collect::<Vec<_>>(),
         "values": preview.values.iter().map(|value| json!({
-            "name": value.name, "layer": value.layer,
+            "name": value.name, "value": value.value, "layer": value.layer,
         })).collect::<Vec<_>>(),
         "findings": preview.findings.iter().map(|finding| json!({
             "error": finding.grade == Grade::Error, "line": finding.line, "message": finding.message,
             "checker": finding.checker,
         })).collect::<Vec<_>>(),
+        "not_checked": preview.not_checked,
     })
 }
 
@@ -123,12 +123,15 @@ fn explained(preview: &Preview, origins: bool) -> String {
         let rows: Vec<Vec<String>> = preview
             .values
             .iter()
-            .map(|value| vec![value.name.clone(), value.layer.clone()])
+            .map(|value| vec![value.name.clone(), value.value.clone(), value.layer.clone()])
             .collect();
         text.push('\n');
-        text.push_str(&table(&["VALUE", "FROM"], &rows));
+        text.push_str(&table(&["NAME", "VALUE", "FROM"], &rows));
     } else if preview.findings.is_empty() {
         text.push_str("nothing that an installer would refuse was found\n");
+    }
+    if let Some(what) = preview.not_checked {
+        let _ = writeln!(text, "note: {what}");
     }
     text
 }
@@ -142,11 +145,14 @@ async fn all(answers: &Answers, base: &str, check: bool, folder: &Path) -> Resul
     for (label, fault) in &rendered.faults {
         let _ = writeln!(text, "{label}: {fault}");
     }
+    if check && let Some(what) = Ksvalidator::find().is_none().then_some(NO_KSVALIDATOR) {
+        let _ = writeln!(text, "note: {what}");
+    }
     let _ = writeln!(
         text,
-        "{} answer files, {} hosts without one",
-        rendered.files,
-        rendered.faults.len()
+        "{}, {} without one",
+        counted(rendered.files as u64, "answer file"),
+        counted(rendered.faults.len() as u64, "host")
     );
     Ok((text, !rendered.faults.is_empty()))
 }

@@ -5,7 +5,11 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Failure, hosts::open, table::table};
+use super::{
+    Failure,
+    hosts::open,
+    table::{counted, table},
+};
 use crate::{
     app,
     config::Settings,
@@ -41,7 +45,7 @@ pub(super) struct Parts {
     /// Where it says that hosts stand, e.g. 'bj1/{{ lldp.switch }}'.
     #[arg(long)]
     place: Option<String>,
-    /// The tags it gives, with blanks between.
+    /// The tags it gives, with blanks between; facts as in the name, e.g. 'web {{ vendor | lower }}'.
     #[arg(long)]
     tags: Option<String>,
     /// Start the installation of hosts that never had one: true or false.
@@ -78,6 +82,20 @@ pub(super) enum RuleCommand {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Enter one like another.
+    Copy {
+        /// The one there is.
+        name: String,
+        /// The new one.
+        to: String,
+    },
+    /// Give one another name; what it gave to hosts goes by the new one.
+    Rename {
+        /// Its name.
+        name: String,
+        /// Its new name.
+        to: String,
     },
     /// Remove one; what it gave stays with the hosts.
     Remove {
@@ -167,6 +185,14 @@ async fn run(store: &Store, command: RuleCommand) -> Result<String, CatalogFault
                 rows.push(vec![field.to_owned(), value]);
             }
             Ok(table(&["FIELD", "VALUE"], &rows))
+        }
+        RuleCommand::Copy { name, to } => {
+            rules.copy(&name, &to, ACTOR, now).await?;
+            Ok(format!("copied rule {name} to {to}\n"))
+        }
+        RuleCommand::Rename { name, to } => {
+            rules.rename(&name, &to, ACTOR, now).await?;
+            Ok(format!("renamed rule {name} to {to}\n"))
         }
         RuleCommand::Remove { name } => {
             rules.remove(&name, ACTOR, now).await?;
@@ -280,9 +306,11 @@ fn as_json(rule: &Rule) -> Value {
 fn trial_as_text(trial: &Trial) -> String {
     let rows: Vec<Vec<String>> = trial.hosts.iter().flat_map(rows_of).collect();
     let mut text = table(&["HOST", "STATE", "GETS", "VALUE", "BY"], &rows);
+    let matched = if trial.matched == 1 { "is" } else { "are" };
     text.push_str(&format!(
-        "{} of {} hosts are matched; nothing was changed\n",
-        trial.matched, trial.looked_at
+        "{} of {} {matched} matched; nothing was changed\n",
+        trial.matched,
+        counted(trial.looked_at as u64, "host")
     ));
     if trial.hosts.len() < trial.matched {
         text.push_str(&format!("{} are listed; --limit lists more\n", trial.hosts.len()));

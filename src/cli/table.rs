@@ -26,6 +26,14 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
+/// `1 host`, `2 hosts`.
+pub(super) fn counted(number: impl TryInto<u64>, what: &str) -> String {
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
+}
+
 /// Columns as wide as their widest cell.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc};
 
 use clap::Subcommand;
 
-use super::{Failure, hosts};
+use super::{Failure, hosts, table::counted};
 use crate::{
     app,
     config::Settings,
     provision::answers::Answers,
     render::answer::{
-        Grade, Ksvalidator, Library, check_with, render_answer,
+        Grade, Ksvalidator, Library, NO_KSVALIDATOR, check_with, render_answer,
         sample::{Sample, samples},
     },
 };
@@ -34,7 +34,7 @@ pub(super) async fn check_hosts(settings: &Settings) -> Result<(String, bool), F
     let store = hosts::open(settings).await?;
     let answers = Answers::new(store.clone(), app::catalog(settings, store.clone()), library);
     // Files are looked at and not kept.
-    let done = answers.preview_all("http://muster:8080", true, |_| Ok(())).await;
+    let done = answers.preview_all(&app::shown_base(settings), true, |_| Ok(())).await;
     store.close().await?;
     let every = done?;
     let mut text = String::new();
@@ -42,7 +42,12 @@ pub(super) async fn check_hosts(settings: &Settings) -> Result<(String, bool), F
         let _ = writeln!(text, "host {label}: {fault}");
     }
     let all = every.files + every.faults.len();
-    let _ = writeln!(text, "{all} hosts, {} errors", every.faults.len());
+    let _ = writeln!(
+        text,
+        "{}, {}",
+        counted(all as u64, "host"),
+        counted(every.faults.len() as u64, "error")
+    );
     Ok((text, !every.faults.is_empty()))
 }
 
@@ -56,9 +61,11 @@ pub(super) fn check(folder: &Path, quick: bool) -> Result<(String, bool), Failur
         let _ = writeln!(text, "{}: not used: {}", skipped.path.display(), skipped.why);
     }
     if ksvalidator.is_none() {
-        text.push_str(
-            "ksvalidator is not installed (pykickstart): kickstarts are checked by Muster's own rules only\n",
-        );
+        let _ = writeln!(text, "{NO_KSVALIDATOR}");
+    }
+    for (template, line, name) in library.broken_includes() {
+        wrong += 1;
+        let _ = writeln!(text, "{template}:{line}: there is no snippet `{name}`");
     }
     let all = chosen(quick);
     for sample in &all {
@@ -85,7 +92,12 @@ pub(super) fn check(folder: &Path, quick: bool) -> Result<(String, bool), Failur
             }
         }
     }
-    let _ = writeln!(text, "{} answer files, {wrong} errors", all.len());
+    let _ = writeln!(
+        text,
+        "{}, {}",
+        counted(all.len() as u64, "answer file"),
+        counted(wrong as u64, "error")
+    );
     Ok((text, wrong > 0))
 }
 

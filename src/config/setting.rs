@@ -424,6 +424,7 @@ macro_rules! lists {
 
 lists! {
     String = "list of texts",
+    PathBuf = "list of paths",
     IpAddr = "list of IP addresses",
     Ipv4Addr = "list of IPv4 addresses",
     AddressRange = "list of first-last",

@@ -16,6 +16,9 @@ use crate::{
     ipam::{AddressRange, Mode},
 };
 
+/// Where people put installation trees.
+const TREE_ROOTS: [&str; 5] = ["/srv", "/mnt", "/media", "/var/www", "/var/ftp"];
+
 /// A value with where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sourced<T> {
@@ -126,6 +129,9 @@ sections! {
         loader_dir: PathBuf = "loader_dir", PathBuf::from("/usr/share/muster/loaders");
         /// Folder with the installation trees: one folder, or a link to one, for each distribution.
         tree_dir: PathBuf = "tree_dir", PathBuf::from("/var/lib/muster/trees");
+        /// Folders that a distro's tree may lie in beside `boot.tree_dir`: what lies here is served on the boot network
+        /// once it is entered as a tree, as far as every user of this server may read it.
+        tree_roots: Vec<PathBuf> = "tree_roots", TREE_ROOTS.map(PathBuf::from).to_vec();
         /// URL of the boot listener as machines reach it. Not set: made of the address that answers them.
         url: Option<HttpUrl> = "url", None;
         /// What an unknown machine boots: the collection image, or its own disk.

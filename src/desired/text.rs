@@ -1,8 +1,8 @@
 //! Values as people type them: `--kernel-options "a=1 b !c"`.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{Fault, Field, FieldKind, INHERIT, NONE};
+use super::{Fault, Field, FieldKind, INHERIT, NONE, parts};
 
 /// Splits like a shell: blanks part words, quotes and backslashes join.
 ///
@@ -116,7 +116,8 @@ impl Field {
             return Ok(trimmed.into());
         }
         let fault = |why: &str, advice: &str| {
-            if self.secret {
+            // A hash may stand in it.
+            if self.secret || trimmed.contains("password") {
                 Fault::unshown(self.key, why, advice)
             } else {
                 Fault::new(self.key, trimmed, why, advice)
@@ -142,6 +143,20 @@ impl Field {
             FieldKind::List => split_words(text)
                 .map(Into::into)
                 .map_err(|why| fault(why, "close it, or write a JSON list")),
+            FieldKind::Map(depth) if !self.parts.is_empty() => {
+                let words = split_words(text).map_err(|why| fault(why, "close it, or write a JSON object"))?;
+                // What its entries stand in need not be typed.
+                let words: Vec<&str> = words
+                    .iter()
+                    .map(|word| word.strip_prefix("interfaces.").filter(|_| depth > 2).unwrap_or(word))
+                    .collect();
+                let map = parts::read(&words, self.entries.is_some(), self.parts);
+                Ok(if depth > 2 {
+                    json!({ "interfaces": map })
+                } else {
+                    map.into()
+                })
+            }
             FieldKind::Map(_) => {
                 let map = options(text).map_err(|why| fault(why, "close it, or write a JSON object"))?;
                 Ok(map.into())

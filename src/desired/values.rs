@@ -70,31 +70,48 @@ impl Values {
         shown(&self.0)
     }
 
-    /// These values with `changes` put over them: `null` and `<<inherit>>` take a field away; with `in_place` maps are
-    /// changed key by key instead of replaced, and `~key` takes this layer's own word on a key back.
+    /// These values with `changes` put over them: `null` and `<<inherit>>` take a field away; with `in_place` maps and
+    /// lists are changed key by key and item by item instead of replaced, and `~word` takes this layer's own word back.
     ///
     /// # Errors
-    /// As [`Values::check`].
+    /// As [`Values::check`]; and for `~word` without `in_place`.
     pub fn changed(&self, changes: Map<String, Value>, in_place: bool) -> Result<Self, Fault> {
         let mut document = self.0.clone();
         for (key, mut value) in changes {
-            if in_place && let Value::Object(new) = &mut value {
-                take_back(document.get_mut(&key), new);
+            if in_place {
+                take_back(document.get_mut(&key), &mut value);
+            } else if let Some(word) = words(&value).into_iter().find(|word| taken_back(word).is_some()) {
+                return Err(Fault::new(
+                    &key,
+                    word,
+                    "`~` takes a word back from what is there, and here all is replaced",
+                    "add --in-place, or write the words that shall be there",
+                ));
             }
             match (document.get_mut(&key), value) {
                 (_, Value::Null) => {
-                    document.remove(&key);
+                    document.shift_remove(&key);
                 }
                 (_, Value::String(text)) if text == INHERIT => {
-                    document.remove(&key);
+                    document.shift_remove(&key);
                 }
                 (Some(Value::Object(kept)), Value::Object(new)) if in_place => {
                     for (name, value) in new {
                         // The removal of what this layer itself says.
                         if let Some(own) = name.strip_prefix('!') {
-                            kept.remove(own);
+                            kept.shift_remove(own);
                         }
                         kept.insert(name, value);
+                    }
+                }
+                (Some(Value::Array(kept)), Value::Array(new)) if in_place => {
+                    for item in new {
+                        if let Some(own) = item.as_str().and_then(|word| word.strip_prefix('!')) {
+                            kept.retain(|kept| kept.as_str() != Some(own));
+                        }
+                        if !kept.contains(&item) {
+                            kept.push(item);
+                        }
                     }
                 }
                 (_, value) => {
@@ -106,17 +123,39 @@ impl Values {
     }
 }
 
-/// Takes what `new` writes as `~key` out of both.
-fn take_back(kept: Option<&mut Value>, new: &mut Map<String, Value>) {
-    let gone: Vec<String> = new.keys().filter(|name| name.len() > 1).cloned().collect();
-    let mut kept = kept.and_then(Value::as_object_mut);
-    for name in gone {
-        if let Some(own) = name.strip_prefix('~') {
-            new.remove(&name);
-            if let Some(kept) = &mut kept {
-                kept.remove(own);
-            }
+/// What a word that begins with `~` takes back.
+fn taken_back(word: &str) -> Option<&str> {
+    word.strip_prefix('~').filter(|own| !own.is_empty())
+}
+
+/// The names of a map, or the items of a list.
+fn words(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Object(map) => map.keys().map(String::as_str).collect(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Takes what `new` writes as `~word` out of both.
+fn take_back(mut kept: Option<&mut Value>, new: &mut Value) {
+    let gone: Vec<String> = words(new).into_iter().map(str::to_owned).collect();
+    for word in gone {
+        let Some(own) = taken_back(&word) else { continue };
+        take(new, &word);
+        if let Some(kept) = &mut kept {
+            take(kept, own);
         }
+    }
+}
+
+fn take(from: &mut Value, word: &str) {
+    match from {
+        Value::Object(map) => {
+            map.shift_remove(word);
+        }
+        Value::Array(items) => items.retain(|item| item.as_str() != Some(word)),
+        _ => {}
     }
 }
 
@@ -320,6 +359,30 @@ mod tests {
         assert_eq!(
             json!(changed),
             json!({"kernel_options": {"quiet": null, "!x": null, "y": "2"}})
+        );
+    }
+
+    #[test]
+    fn lists_change_in_place_item_by_item() {
+        let values = check(&json!({"packages": ["vim", "git", "!nano"]})).expect("well");
+        let change = |items: Value, in_place| {
+            let changed = values.changed(Map::from_iter([("packages".to_owned(), items)]), in_place);
+            changed
+                .map(|values| json!(values)["packages"].clone())
+                .map_err(|fault| fault.to_string())
+        };
+        for (items, after) in [
+            (json!(["curl", "vim"]), json!(["vim", "git", "!nano", "curl"])),
+            (json!(["~git", "~!nano", "~gone"]), json!(["vim"])),
+            (json!(["!git"]), json!(["vim", "!nano", "!git"])),
+        ] {
+            assert_eq!(change(items, true), Ok(after));
+        }
+        assert_eq!(change(json!(["curl"]), false), Ok(json!(["curl"])));
+        let fault = change(json!(["~git"]), false).expect_err("refused");
+        assert!(
+            fault.contains("packages = `~git`") && fault.contains("--in-place"),
+            "{fault}"
         );
     }
 

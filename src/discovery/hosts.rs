@@ -60,8 +60,8 @@ impl Discovery {
         Ok(id)
     }
 
-    /// Takes in the names that commands, or another server, have given hosts since the last look. Costs one read by
-    /// primary key when nothing has changed.
+    /// Takes in the names that commands, or another server, have given hosts since the last look, and the states that
+    /// profiles have moved them to. Costs one read by primary key when nothing has changed.
     ///
     /// # Errors
     /// When the ledger cannot be read; then the names stay as they were known.
@@ -85,6 +85,40 @@ impl Discovery {
             renamed
         };
         for id in renamed {
+            self.feed().tell(FeedItem::Host(id));
+        }
+        let kept = self.store().states_before_installation().await?;
+        let moved: Vec<HostId> = self
+            .view()
+            .hosts()
+            .filter(|host| kept.get(&host.id).is_some_and(|state| *state != host.state))
+            .map(|host| host.id)
+            .collect();
+        for id in moved {
+            self.learn_state(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes in where a host stands before its installation, after a person gave or took its profile: that is written in the
+    /// ledger, by commands too.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read; then the host stands where it was known to.
+    pub async fn learn_state(&self, id: HostId) -> Result<(), StoreError> {
+        // Whoever of this server moves a host has its turn until that is committed: what is read now is not older.
+        let _turn = self.inner.turns.of(id).await;
+        let Some(kept) = self.store().host(id).await? else {
+            return Ok(());
+        };
+        let mut learned = false;
+        self.view().change_host(id, |host| {
+            if host.state.is_before_installation() && kept.state.is_before_installation() {
+                learned = host.state != kept.state;
+                host.state = kept.state;
+            }
+        });
+        if learned {
             self.feed().tell(FeedItem::Host(id));
         }
         Ok(())

@@ -7,7 +7,7 @@ use muster_facts::MacAddr;
 
 use super::{Discovery, FeedItem};
 use crate::{
-    install::{BootChoice, OpenInstalls},
+    install::OpenInstalls,
     inventory::{
         Change, HostId, Source, State,
         lifecycle::{self, Cause},
@@ -30,8 +30,6 @@ pub struct InstallerAsked {
     pub again: String,
     /// Where the request came from.
     pub client: Option<IpAddr>,
-    /// What was decided.
-    pub choice: BootChoice,
     /// The loader that asks.
     pub language: ScriptLanguage,
 }
@@ -49,7 +47,8 @@ pub struct InstallHold {
 /// What [`InstallScripts::boots`] gives: the installer's script, or none when the machine boots something else.
 pub type InstallerScript<'a> = Pin<Box<dyn Future<Output = Result<Option<String>, InstallHold>> + Send + 'a>>;
 
-/// Takes note that a machine boots in the middle of its installation, and makes the script that starts its installer.
+/// Takes note that a machine boots in the middle of its installation, and makes the script that starts its installer. What
+/// the boot means is judged when the installation's turn has come, not by what was known when the machine asked.
 pub trait InstallScripts: Send + Sync + fmt::Debug {
     /// The machine boots.
     fn boots<'a>(&'a self, asked: &'a InstallerAsked) -> InstallerScript<'a>;

@@ -146,20 +146,28 @@ impl Discovery {
         let decision = choose(decision, chosen.unwrap_or(MenuChoice::Default), choices::offers(self));
         // Who chose something else takes no step of the installation.
         let install = install.filter(|_| decision.action == decided && decision.action != Action::Refuse);
-        if let Some(choice) = install {
+        let mut decision = decision;
+        if install.is_some() {
             let asked = InstallerAsked {
                 host: asking.host,
                 mac,
                 base: places.base.clone(),
                 again: places.again.clone(),
                 client: request.client,
-                choice,
                 language: places.language,
             };
             if let Some(script) = self.installing(&asked, &places).await {
                 self.note_script(mac, asking.host, &decision, None, request);
                 return script;
             }
+            // The installation has moved by this boot, or has ended while its turn was waited for: what the machine gets
+            // follows from how it stands now.
+            let install = self.with_installs(|installs| installs.boot(asking.host));
+            decision = choose(
+                self.decide_script(mac, install),
+                chosen.unwrap_or(MenuChoice::Default),
+                choices::offers(self),
+            );
         }
         let token = match decision.action {
             Action::Collect => match self.grant_report(&asking).await {

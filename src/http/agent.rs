@@ -85,11 +85,7 @@ impl FromRequestParts<AgentState> for Admitted {
                 "send the agent's credential: `Authorization: Bearer …`; it got one at its enrolment (POST /boot/enrol)",
             )
         })?;
-        let agent = state
-            .agents
-            .admit(credential.reveal(), client)
-            .await
-            .map_err(|refused| state.refuse(client, &refused))?;
+        let agent = state.admit(&credential, client).await?;
         Ok(Self {
             agent,
             client,
@@ -163,7 +159,7 @@ async fn facts(
     .map_err(|stopped| Problem::internal(&stopped))?;
     accepted
         .map(|step| Json(step.into()))
-        .map_err(|refused| state.refuse(client, &refused))
+        .map_err(|refused| refusal(&refused))
 }
 
 /// A sign of life: nothing but the credential.
@@ -172,36 +168,45 @@ async fn heartbeat(State(state): State<AgentState>, Admitted { agent, client, ..
 }
 
 impl AgentState {
-    fn refuse(&self, client: IpAddr, refused: &AgentRefused) -> Problem {
-        let words = refused.to_string();
-        match refused {
-            AgentRefused::Unknown => self.unknown(client, words),
-            AgentRefused::Revoked => Problem::new(StatusCode::UNAUTHORIZED, "agent_revoked", words),
-            AgentRefused::Report(ReportRefused::AnotherMachine { .. }) => {
-                Problem::new(StatusCode::CONFLICT, "another_machine", words)
+    /// Who tries credentials is slowed down before the ledger is asked. An agent that was let in before is let in whatever
+    /// others behind its address guess; one that was not, as after a restart of the server, waits a minute at most.
+    async fn admit(&self, credential: &Secret, client: IpAddr) -> Result<Agent, Problem> {
+        let address = ClientAddress::of(client);
+        let seen = self.agents.has_seen(credential.reveal());
+        if !seen {
+            // Counted before its outcome is known: many at the same time are then not all free.
+            let now = self.agents.now();
+            let mut wrong = lock(&self.wrong);
+            if let Some(wait) = wrong.wait(&address, now) {
+                return Err(Problem::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "rate_limited",
+                    "too many wrong credentials from this address; wait a minute",
+                )
+                .retry_after(wait.as_secs().max(1)));
             }
-            AgentRefused::Report(ReportRefused::HostUnknown) => {
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "host_unknown", words).retry_after(HOST_UNKNOWN_AGAIN)
-            }
-            AgentRefused::Report(other) => Problem::internal(other),
-            AgentRefused::Store(cause) => Problem::internal(cause),
+            wrong.tried(&address, now);
         }
+        let admitted = self.agents.admit(credential.reveal(), client).await;
+        if !seen && !matches!(admitted, Err(AgentRefused::Unknown)) {
+            lock(&self.wrong).take_back(&address);
+        }
+        admitted.map_err(|refused| refusal(&refused))
     }
+}
 
-    /// Wrong credentials are counted by address; an agent with a good one is served whatever others behind its address
-    /// guess.
-    fn unknown(&self, client: IpAddr, words: String) -> Problem {
-        let (client, now) = (ClientAddress::of(client), self.agents.now());
-        let mut wrong = lock(&self.wrong);
-        if let Some(wait) = wrong.wait(&client, now) {
-            return Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "rate_limited",
-                "too many wrong credentials from this address; wait a minute",
-            )
-            .retry_after(wait.as_secs().max(1));
+fn refusal(refused: &AgentRefused) -> Problem {
+    let words = refused.to_string();
+    match refused {
+        AgentRefused::Unknown => Problem::new(StatusCode::UNAUTHORIZED, "agent_unknown", words),
+        AgentRefused::Revoked => Problem::new(StatusCode::UNAUTHORIZED, "agent_revoked", words),
+        AgentRefused::Report(ReportRefused::AnotherMachine { .. }) => {
+            Problem::new(StatusCode::CONFLICT, "another_machine", words)
         }
-        wrong.tried(&client, now);
-        Problem::new(StatusCode::UNAUTHORIZED, "agent_unknown", words)
+        AgentRefused::Report(ReportRefused::HostUnknown) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "host_unknown", words).retry_after(HOST_UNKNOWN_AGAIN)
+        }
+        AgentRefused::Report(other) => Problem::internal(other),
+        AgentRefused::Store(cause) => Problem::internal(cause),
     }
 }

@@ -4,7 +4,7 @@ use std::{
 };
 
 use axum::http::{HeaderMap, StatusCode, header};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
@@ -16,7 +16,8 @@ use super::{
 use crate::{
     auth::Auth,
     boot::{Event, Verdict},
-    discovery::{DhcpCounts, Discovery, Feed, MalformedCounts},
+    discovery::{DhcpCounts, Discovery, Feed, FeedItem, MalformedCounts},
+    inventory::HostId,
     ipam::Subnet,
     provision::{Catalog, answers::Answers, install::Installs, rules::Rules},
     store::Store,
@@ -95,6 +96,14 @@ impl PageState {
         })
     }
 
+    /// For how long nothing came of an installation that this server could have heard.
+    pub(super) fn silence(&self, heard_at: DateTime<Utc>) -> TimeDelta {
+        match &self.0.setup.installs {
+            Some(installs) => installs.silence(heard_at),
+            None => self.now() - heard_at,
+        }
+    }
+
     /// The rules on facts.
     pub(super) fn rules(&self) -> &Rules {
         &self.0.rules
@@ -132,6 +141,15 @@ impl PageState {
     pub(super) fn counts(&self) -> (DhcpCounts, MalformedCounts) {
         let discovery = &self.0.setup.discovery;
         (discovery.dhcp_counts(), discovery.malformed_counts())
+    }
+
+    /// A person has changed what is wanted of a host: decisions and open pages know it at once.
+    pub(super) async fn plan_changed(&self, host: HostId) {
+        if let Err(error) = self.0.setup.discovery.learn_state(host).await {
+            // It is learned with the next look at what commands have changed.
+            tracing::warn!(%host, %error, "where a host stands could not be read");
+        }
+        self.feed().tell(FeedItem::Host(host));
     }
 
     pub(super) fn feed(&self) -> &Feed {

@@ -37,12 +37,11 @@ impl Limits {
         }
     }
 
-    /// Whether nothing has come for too long.
+    /// Whether nothing has come for too long. `silent`: for how long nothing came that could have been heard
+    /// ([`super::Listening::silence`]); less than none after a clock was set back, and then nothing is late.
     #[must_use]
-    pub fn look(self, progress: &Progress, now: DateTime<Utc>) -> Option<Stuck> {
+    pub fn look(self, progress: &Progress, silent: TimeDelta) -> Option<Stuck> {
         let patience = self.of(progress.stage);
-        // The clock may have been set back: then nothing is late.
-        let silent = now - progress.heard_at;
         (silent >= patience.stuck).then(|| Stuck {
             stage: progress.stage,
             since: progress.stage_since,

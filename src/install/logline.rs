@@ -18,6 +18,8 @@ pub struct LogLine<'a> {
 pub enum LogMeaning {
     /// A stage is reached, or goes on.
     Stage(Stage, Option<Packages>),
+    /// Something went wrong; whether the installer goes on, only what comes after says.
+    Trouble,
     /// The installer gives up.
     Failed,
 }
@@ -40,7 +42,23 @@ const PHRASES: &[(&str, &str, Stage)] = &[
     ("preseed", "late_command", Stage::Post),
     ("finish-install", "", Stage::Post),
     ("kickseed", "", Stage::Installer),
-    // Anaconda.
+    // Anaconda of RHEL 9 and Fedora: disks and packages are modules, whose own messages come under their bus names, with
+    // level and logger before the text. Of packages only those that say INFO: others count bytes.
+    (
+        "org.fedoraproject.anaconda.modules.storage",
+        "blivet:executing action",
+        Stage::Disks,
+    ),
+    (
+        "org.fedoraproject.anaconda.modules.payloads",
+        "info:anaconda.modules.payloads.payload.dnf.transaction_progress:install",
+        Stage::Packages,
+    ),
+    ("org.fedoraproject.anaconda", "", Stage::Installer),
+    // Anaconda of RHEL 8, which sends the names of its logs before the text, and what all have in common.
+    ("anaconda", "packaging: installed:", Stage::Packages),
+    ("anaconda", "running kickstart %%post script", Stage::Post),
+    // Anaconda of RHEL 7.
     ("anaconda", "executing action", Stage::Disks),
     ("anaconda", "creating partitions", Stage::Disks),
     ("blivet", "executing action", Stage::Disks),
@@ -85,10 +103,22 @@ const FAILURES: &[(&str, &str)] = &[
     ("main-menu", "menu item 'grub-installer' failed"),
     ("debootstrap", "e: couldn't"),
     ("base-installer", "error: exiting on error"),
-    ("anaconda", "traceback (most recent call last)"),
-    ("anaconda", "the following error occurred while installing"),
+    // Of Anaconda's errors these end it: its last exception handler runs, or its error handler says so itself
+    // (pyanaconda `exception.py` and `errors.py`; the words differ between releases in what comes before).
+    ("anaconda", "running handleexception"),
+    ("anaconda", "fatal error and installation will be aborted"),
+    ("anaconda", "the installation was stopped due to"),
+    ("anaconda", "the installer will now terminate"),
     ("subiquity", "finish: subiquity/install/install: fail"),
     ("yast", "installation aborted"),
+];
+
+/// Program (its beginning) and phrase of what may be overcome. Anaconda writes the traceback of many an error that it
+/// catches: of a mirror that did not answer once, of a bus name that is not there.
+const TROUBLES: &[(&str, &str)] = &[
+    ("anaconda", "traceback (most recent call last)"),
+    ("packaging", "traceback (most recent call last)"),
+    ("subiquity", "traceback (most recent call last)"),
 ];
 
 /// What one line means; nothing for most.
@@ -99,6 +129,9 @@ pub fn meaning(line: &LogLine<'_>) -> Option<LogMeaning> {
     let says = |begin: &str, phrase: &str| program.starts_with(begin) && message.contains(phrase);
     if FAILURES.iter().any(|(begin, phrase)| says(begin, phrase)) {
         return Some(LogMeaning::Failed);
+    }
+    if TROUBLES.iter().any(|(begin, phrase)| says(begin, phrase)) {
+        return Some(LogMeaning::Trouble);
     }
     let packages = count(&message);
     PHRASES
@@ -164,6 +197,36 @@ mod tests {
                 Some((Stage::Packages, count(3, 341))),
             ),
             (
+                "org.fedoraproject.Anaconda.Modules.Storage",
+                "INFO:blivet:executing action: [171] create format ext4 filesystem mounted at / on partition vda2 (id 22)",
+                Some((Stage::Disks, None)),
+            ),
+            (
+                "org.fedoraproject.Anaconda.Modules.Payloads",
+                "INFO:anaconda.modules.payloads.payload.dnf.transaction_progress:Installed: bash-5.1.8-9.el9.x86_64 1 aa",
+                Some((Stage::Packages, None)),
+            ),
+            (
+                "org.fedoraproject.Anaconda.Modules.Payloads",
+                "DEBUG:anaconda.modules.payloads.payload.dnf.transaction_progress:Installing - bash (120/4096)",
+                Some((Stage::Installer, None)),
+            ),
+            (
+                "anaconda",
+                "packaging: Installed: bash-4.4.20-4.el8.x86_64",
+                Some((Stage::Packages, None)),
+            ),
+            (
+                "anaconda",
+                "blivet: executing action: [3] create device",
+                Some((Stage::Disks, None)),
+            ),
+            (
+                "anaconda",
+                "anaconda: kickstart.script: Running kickstart %%post script(s)",
+                Some((Stage::Post, None)),
+            ),
+            (
                 "curtin_event",
                 "start: cmd-install/stage-partitioning",
                 Some((Stage::Disks, None)),
@@ -191,13 +254,33 @@ mod tests {
                 "base-installer",
                 "error: exiting on error base-installer/kernel/failed-package-install",
             ),
-            ("anaconda", "Traceback (most recent call last):"),
+            ("anaconda", "DEBUG:anaconda.exception:running handleException"),
+            (
+                "anaconda",
+                "The following error occurred while installing.  This is a fatal error and installation will be aborted.",
+            ),
+            (
+                "anaconda[1802]",
+                "There was an error running the kickstart script at line 12. This is a fatal error and installation will be aborted.",
+            ),
         ] {
             assert_eq!(
                 meaning(&LogLine { program, message }),
                 Some(LogMeaning::Failed),
                 "{message}"
             );
+        }
+    }
+
+    #[test]
+    fn an_error_that_may_be_overcome_is_no_end() {
+        for (program, message) in [
+            ("anaconda", "Traceback (most recent call last):"),
+            ("anaconda[1802]", "WARNING:threading:Traceback (most recent call last):"),
+            ("packaging", "Traceback (most recent call last):"),
+        ] {
+            let found = meaning(&LogLine { program, message });
+            assert_eq!(found, Some(LogMeaning::Trouble), "{message}");
         }
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::{BootChoice, InstallId, Progress, boot};
@@ -102,8 +103,8 @@ pub struct OpenInstall {
     pub client: Option<IpAddr>,
     /// Addresses that are planned for the host.
     pub addresses: Vec<IpAddr>,
-    /// The silence that was told.
-    pub stuck_told: bool,
+    /// The silence that was told, by when it began: what is heard later ends it.
+    pub stuck_told: Option<DateTime<Utc>>,
 }
 
 /// What a token is.
@@ -127,9 +128,14 @@ pub struct OpenInstalls {
 }
 
 impl OpenInstalls {
-    /// Puts in or replaces what is known of an installation. Tokens it no longer has are old.
-    pub fn put(&mut self, install: OpenInstall) {
+    /// Puts in or replaces what is known of an installation. Tokens it no longer has are old. What is known here alone
+    /// stays: log lines are heard without a change of the installation's row.
+    pub fn put(&mut self, mut install: OpenInstall) {
         let host = install.host;
+        if let Some(known) = self.by_host.get(&host).filter(|known| known.id == install.id) {
+            install.progress.heard_at = install.progress.heard_at.max(known.progress.heard_at);
+            install.stuck_told = install.stuck_told.or(known.stuck_told);
+        }
         let hashes = install.hashes;
         let before = self.by_host.insert(host, install).and_then(|before| before.hashes);
         if let Some(before) = before.filter(|before| Some(*before) != hashes) {
@@ -233,7 +239,7 @@ mod tests {
             hashes: secrets.map(Secrets::hashes),
             client: None,
             addresses: Vec::new(),
-            stuck_told: false,
+            stuck_told: None,
         }
     }
 
@@ -251,6 +257,25 @@ mod tests {
         assert_eq!(installs.token(&second.hashes().enrol), TokenOf::Old(host));
         assert_eq!(installs.token(&[0; 32]), TokenOf::Unknown);
         assert_eq!(installs.boot(host), None);
+    }
+
+    #[test]
+    fn what_was_heard_without_a_row_is_not_lost_when_the_row_changes() {
+        let host = HostId(Uuid::from_u128(7));
+        let heard = DateTime::UNIX_EPOCH + chrono::TimeDelta::minutes(9);
+        let mut installs = OpenInstalls::default();
+        installs.put(install(host, None));
+        let open = installs.of_mut(host).unwrap();
+        open.progress.heard_at = heard;
+        open.stuck_told = Some(heard);
+        installs.put(install(host, None));
+        let open = installs.of(host).unwrap();
+        assert_eq!((open.progress.heard_at, open.stuck_told), (heard, Some(heard)));
+        // Another installation of the host was told nothing.
+        let mut other = install(host, None);
+        other.id = InstallId(Uuid::from_u128(2));
+        installs.put(other);
+        assert_eq!(installs.of(host).unwrap().stuck_told, None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What is kept of an answer file or a log line: all but its secrets.
 
+use std::{borrow::Cow, ops::Range};
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 /// What stands in place of a secret.
@@ -21,27 +23,50 @@ const HASHES: [&str; 9] = ["$6$", "$5$", "$y$", "$gy$", "$7$", "$2b$", "$2a$", "
 /// characters are left: they would tear words apart and are none.
 #[must_use]
 pub fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
-    let mut text = text.to_owned();
+    let mut text = Cow::Borrowed(text);
     let mut known: Vec<&str> = secrets.into_iter().filter(|secret| secret.len() >= 4).collect();
     // A secret that holds another one goes first.
     known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     for secret in &known {
         if text.contains(secret) {
-            text = text.replace(*secret, HIDDEN);
+            text = Cow::Owned(text.replace(*secret, HIDDEN));
         }
     }
-    let text = redact_base64(&text, &known, BASE64_DEPTH);
-    text.split_inclusive('\n').map(redact_line).collect()
+    hide_in_lines(&redact_base64(&text, &known, BASE64_DEPTH))
 }
 
-/// The next run of base64's letters with its padding: what is before it, the run, and what follows.
-fn next_run(text: &str) -> Option<(&str, &str, &str)> {
-    let of = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
-    let (before, from) = text.split_at(text.find(of)?);
-    let letters = from.find(|c| !of(c)).unwrap_or(from.len());
-    let padding = from[letters..].chars().take(2).take_while(|c| *c == '=').count();
-    let (run, tail) = from.split_at(letters + padding);
-    Some((before, run, tail))
+/// Every line without what looks like a secret.
+fn hide_in_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        out.push_str(&hide_in_line(line));
+    }
+    out
+}
+
+/// The runs of base64's letters of at least [`LEAST_BASE64`], each with its padding.
+fn long_runs(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let bytes = text.as_bytes();
+    let of = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < bytes.len() {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let letters = rest.iter().take_while(|byte| of(byte)).count();
+            let padding = rest
+                .iter()
+                .skip(letters)
+                .take(2)
+                .take_while(|byte| **byte == b'=')
+                .count();
+            let start = at;
+            at += (letters + padding).max(1);
+            if letters > 0 && letters + padding >= LEAST_BASE64 {
+                return Some(start..at);
+            }
+        }
+        None
+    })
 }
 
 /// A line of a log without what looks like a secret. Installers log the commands they run, with scripts in base64 that may
@@ -49,82 +74,81 @@ fn next_run(text: &str) -> Option<(&str, &str, &str)> {
 #[must_use]
 pub fn redact_log(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some((before, run, tail)) = next_run(rest) {
-        out.push_str(before);
-        let whole = run.trim_end_matches('=');
+    let mut kept = 0;
+    for place in long_runs(line) {
+        let whole = line[place.clone()].trim_end_matches('=');
         let whole = &whole[..whole.len() / 4 * 4];
-        let is_text = run.len() >= LEAST_BASE64
-            && STANDARD
-                .decode(whole)
-                .is_ok_and(|bytes| match std::str::from_utf8(&bytes) {
-                    Ok(_) => true,
-                    // A letter that is cut in two.
-                    Err(error) => error.error_len().is_none(),
-                });
-        out.push_str(if is_text { HIDDEN } else { run });
-        rest = tail;
+        let is_text = STANDARD
+            .decode(whole)
+            .is_ok_and(|bytes| match std::str::from_utf8(&bytes) {
+                Ok(_) => true,
+                // A letter that is cut in two.
+                Err(error) => error.error_len().is_none(),
+            });
+        if is_text {
+            out.push_str(&line[kept..place.start]);
+            out.push_str(HIDDEN);
+            kept = place.end;
+        }
     }
-    out.push_str(rest);
+    out.push_str(&line[kept..]);
     redact_line(&out)
 }
 
 /// Scripts within answer files are written in base64 (RFC 4648 §4): what is hidden in the open is hidden there too.
-fn redact_base64(text: &str, known: &[&str], depth: u8) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, run, tail)) = next_run(rest) {
-        out.push_str(before);
-        let inner = (depth > 0 && run.len() >= LEAST_BASE64)
-            .then(|| STANDARD.decode(run).ok())
+fn redact_base64<'a>(text: &'a str, known: &[&str], depth: u8) -> Cow<'a, str> {
+    let mut out = String::new();
+    let mut kept = 0;
+    for place in long_runs(text) {
+        let inner = (depth > 0)
+            .then(|| STANDARD.decode(&text[place.clone()]).ok())
             .flatten()
             .and_then(|bytes| String::from_utf8(bytes).ok());
-        match inner {
-            Some(inner) => {
-                let mut hidden = inner.clone();
-                for secret in known {
-                    hidden = hidden.replace(secret, HIDDEN);
-                }
-                let hidden = redact_base64(&hidden, known, depth - 1);
-                let hidden: String = hidden.split_inclusive('\n').map(redact_line).collect();
-                if hidden == inner {
-                    out.push_str(run);
-                } else {
-                    out.push_str(&STANDARD.encode(hidden));
-                }
-            }
-            None => out.push_str(run),
+        let Some(inner) = inner else { continue };
+        let mut hidden = inner.clone();
+        for secret in known {
+            hidden = hidden.replace(secret, HIDDEN);
         }
-        rest = tail;
+        let hidden = hide_in_lines(&redact_base64(&hidden, known, depth - 1));
+        if hidden != inner {
+            out.push_str(&text[kept..place.start]);
+            out.push_str(&STANDARD.encode(hidden));
+            kept = place.end;
+        }
     }
-    out.push_str(rest);
-    out
+    if kept == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[kept..]);
+    Cow::Owned(out)
 }
 
 /// One line without what looks like a secret.
 #[must_use]
 pub fn redact_line(line: &str) -> String {
-    let mut line = line.to_owned();
-    // Nearly all lines hold nothing of this kind, and a render of all hosts looks at hundreds of thousands.
+    hide_in_line(line).into_owned()
+}
+
+/// Nearly all lines hold nothing of this kind, and a render of all hosts looks at hundreds of thousands.
+fn hide_in_line(line: &str) -> Cow<'_, str> {
+    let mut line = Cow::Borrowed(line);
     if line.contains('/') || line.contains('=') {
         for marker in TOKEN_PATHS {
             if line.contains(marker) {
-                line = hide_after(
-                    &line,
-                    marker,
-                    |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'),
-                    8,
-                );
+                let token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+                line = Cow::Owned(hide_after(&line, marker, token, 8));
             }
         }
     }
     if line.contains('$') {
         for prefix in HASHES {
-            line = hide_hash(&line, prefix);
+            if line.contains(prefix) {
+                line = Cow::Owned(hide_hash(&line, prefix));
+            }
         }
     }
-    if line.contains("://") {
-        line = hide_url_passwords(&line);
+    if line.contains("://") && line.contains('@') {
+        line = Cow::Owned(hide_url_passwords(&line));
     }
     line
 }

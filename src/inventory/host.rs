@@ -58,6 +58,12 @@ impl State {
         Self::Retired,
     ];
 
+    /// True while a profile that is given or taken moves a host.
+    #[must_use]
+    pub const fn is_before_installation(self) -> bool {
+        matches!(self, Self::Discovered | Self::Inventoried | Self::Assigned)
+    }
+
     /// The word used in tables, API and catalogue keys.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -142,6 +148,13 @@ impl Host {
             booted_at: None,
             ambiguous_with: Vec::new(),
         }
+    }
+
+    /// When anything was heard of it last; none of one that a person entered and nobody has heard of yet.
+    #[must_use]
+    pub fn seen_at(&self) -> Option<DateTime<Utc>> {
+        let heard = self.reported_at.is_some() || self.booted_at.is_some() || self.last_seen_at > self.created_at;
+        heard.then_some(self.last_seen_at)
     }
 }
 

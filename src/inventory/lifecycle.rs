@@ -10,7 +10,10 @@ pub enum Cause {
     /// A person or a rule gave it a profile.
     ProfileGiven,
     /// Its profile was taken away.
-    ProfileTaken,
+    ProfileTaken {
+        /// Its hardware is in the ledger.
+        reported: bool,
+    },
     /// An installation was opened.
     InstallStarted,
     /// The installation reached its end and the installed system reports.
@@ -60,9 +63,13 @@ pub fn apply(state: State, cause: Cause) -> Result<State, Refused> {
 
         (Discovered | Inventoried, Cause::ProfileGiven) => Ok(Assigned),
         (Assigned | Active | Failed, Cause::ProfileGiven) => Ok(state),
-        (Assigned, Cause::ProfileTaken) => Ok(Inventoried),
-        (Discovered | Inventoried | Active | Failed, Cause::ProfileTaken) => Ok(state),
-        (Installing, Cause::ProfileGiven | Cause::ProfileTaken) => refused("cancel the running installation first"),
+        // One that was entered before it was heard of goes back to where it was entered.
+        (Assigned, Cause::ProfileTaken { reported: false }) => Ok(Discovered),
+        (Assigned, Cause::ProfileTaken { reported: true }) => Ok(Inventoried),
+        (Discovered | Inventoried | Active | Failed, Cause::ProfileTaken { .. }) => Ok(state),
+        (Installing, Cause::ProfileGiven | Cause::ProfileTaken { .. }) => {
+            refused("cancel the running installation first")
+        }
 
         (Assigned | Active | Failed, Cause::InstallStarted) => Ok(Installing),
         (Installing, Cause::InstallStarted) => refused("an installation already runs; cancel it first"),
@@ -142,13 +149,24 @@ mod tests {
         );
         for (state, cause) in [
             (State::Installing, Cause::Retired),
-            (State::Installing, Cause::ProfileTaken),
+            (State::Installing, Cause::ProfileTaken { reported: true }),
             (State::Retired, Cause::ProfileGiven),
             (State::Retired, Cause::MaintenanceBegun),
             (State::Maintenance, Cause::InstallStarted),
             (State::Active, Cause::InstallFinished),
         ] {
             assert!(apply(state, cause).is_err(), "{state:?} {cause:?}");
+        }
+    }
+
+    #[test]
+    fn a_profile_that_is_taken_away_leads_back() {
+        for (reported, after) in [(true, State::Inventoried), (false, State::Discovered)] {
+            assert_eq!(apply(State::Assigned, Cause::ProfileTaken { reported }), Ok(after));
+            assert_eq!(
+                apply(State::Active, Cause::ProfileTaken { reported }),
+                Ok(State::Active)
+            );
         }
     }
 

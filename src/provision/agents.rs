@@ -5,7 +5,7 @@
 //! an agent speaks once a minute.
 
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -13,7 +13,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use muster_facts::{Facts, MacAddr};
 
-use super::install::Installs;
+use super::{install::Installs, repeats::Repeats};
 use crate::{
     auth::Secret,
     boot::{Event, EventKind, Level},
@@ -30,8 +30,8 @@ const LOOK_SECONDS: u32 = 300;
 const USED_EVERY: TimeDelta = TimeDelta::minutes(10);
 /// That an agent is refused is told this often of one host: it goes on asking.
 const TOLD_EVERY: TimeDelta = TimeDelta::hours(1);
-/// Hosts remembered of which it was told.
-const MOST_TOLD: usize = 10_000;
+/// Credentials remembered that were good; beyond them one that is asked about again is read again.
+const MOST_KNOWN: usize = 100_000;
 
 /// Why an agent is not listened to.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +79,10 @@ pub struct AgentStep {
 #[derive(Debug, Clone)]
 pub struct Agents {
     installs: Installs,
-    /// Hosts whose agents were refused, and when that was told.
-    told: Arc<Mutex<HashMap<HostId, DateTime<Utc>>>>,
+    /// Agents that were refused, and why.
+    refused: Arc<Repeats>,
+    /// Hashes of credentials that were good: who has one is let in whatever others try.
+    known: Arc<Mutex<HashSet<[u8; 32]>>>,
 }
 
 impl Agents {
@@ -89,7 +91,8 @@ impl Agents {
     pub fn new(installs: Installs) -> Self {
         Self {
             installs,
-            told: Arc::default(),
+            refused: Arc::new(Repeats::new(TOLD_EVERY)),
+            known: Arc::default(),
         }
     }
 
@@ -103,6 +106,15 @@ impl Agents {
         self.installs.now()
     }
 
+    /// Whether this server has seen a credential in the ledger, told from memory alone: what is tried by whoever has none
+    /// is slowed down before the ledger is asked.
+    #[must_use]
+    pub fn has_seen(&self, credential: &str) -> bool {
+        let hash = Secret::chosen(credential.to_owned()).hash();
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains(&hash)
+    }
+
     /// The agent that a credential makes known.
     ///
     /// # Errors
@@ -114,6 +126,13 @@ impl Agents {
                 .report_malformed(client, "an agent's credential that nobody was given");
             return Err(AgentRefused::Unknown);
         };
+        {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= MOST_KNOWN && !known.contains(&hash) {
+                known.clear();
+            }
+            known.insert(hash);
+        }
         if kept.revoked_at.is_some() {
             self.tell(kept.host, client, "agent_revoked", &[]);
             return Err(AgentRefused::Revoked);
@@ -142,7 +161,7 @@ impl Agents {
                 return Err(refused.into());
             }
         };
-        self.installs.reported(agent.host, &found).await?;
+        self.installs.reported(agent.host, &found, &agent.hash).await?;
         Ok(self.step(agent.host, Some(host)))
     }
 
@@ -186,21 +205,16 @@ impl Agents {
 
     /// Tells in the host's history that its agent was refused; not each time, as it goes on asking.
     fn tell(&self, host: HostId, client: IpAddr, why: &str, hosts: &[HostId]) {
-        let now = self.now();
-        {
-            // A panic leaves at worst one refusal untold.
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.get(&host).is_some_and(|at| (now - *at).abs() < TOLD_EVERY) {
-                return;
-            }
-            if told.len() >= MOST_TOLD {
-                told.clear();
-            }
-            told.insert(host, now);
-        }
+        let (now, client) = (self.now(), client.to_string());
+        let Some(times) = self.refused.note(host, why, &client, now) else {
+            return;
+        };
         let mut event = of_host(host, now, EventKind::AgentRefused, Level::Warn)
-            .with("client", client.to_string())
+            .with("client", client)
             .with("why", why);
+        if times > 1 {
+            event = event.with("times", times.to_string());
+        }
         if !hosts.is_empty() {
             let shown: Vec<String> = hosts.iter().take(8).map(ToString::to_string).collect();
             event = event.with("hosts", shown.join(" "));

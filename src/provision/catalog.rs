@@ -4,19 +4,27 @@
 //! has moved, so a change made by the command line or by another server is seen by the next question.
 
 mod addresses;
+mod files;
 mod hosts;
+mod names;
 
+pub use files::ServerFiles;
+pub(super) use files::named_scripts;
 pub use hosts::NewHost;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use chrono::{DateTime, Utc};
 
+use super::long_work::LongWork;
 use crate::{
-    desired::{Distro, Draft, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name, rules::Giver},
+    desired::{
+        AboveHosts, Distro, Draft, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name,
+        rules::Giver, same,
+    },
     inventory::{Host, HostId, new_id},
     ipam::Subnet,
     store::{AuditEntry, ObjectWrite, Store, StoreError},
@@ -65,14 +73,29 @@ impl HostDesired {
             plan,
         })
     }
+
+    /// A host with what is said above it, for many hosts at once: who said what in force is not kept.
+    #[must_use]
+    pub fn below(host: Host, plan: HostPlan, above: &AboveHosts) -> Self {
+        Self {
+            distro: above.distro.clone(),
+            profiles: above.profiles.clone(),
+            effective: Effective {
+                values: above.values_of(&plan),
+                origins: BTreeMap::new(),
+            },
+            host,
+            plan,
+        }
+    }
 }
 
 /// Who feels a change.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Affected {
-    /// Profiles whose values in force differ.
+    /// Profiles whose values in force or distro differ.
     pub profiles: Vec<String>,
-    /// Hosts whose values in force differ, by label.
+    /// Hosts whose values in force or distro differ, by label.
     pub hosts: Vec<(HostId, String)>,
     /// The fields that differ for any of them.
     pub fields: BTreeSet<String>,
@@ -85,9 +108,34 @@ impl Affected {
         let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
         let differing: Vec<&String> = keys
             .into_iter()
-            .filter(|key| before.get(*key) != after.get(*key))
+            .filter(|key| !same(key, before.get(*key), after.get(*key)))
             .collect();
         self.fields.extend(differing.iter().map(|key| (*key).clone()));
+        !differing.is_empty()
+    }
+
+    /// Whether what is installed by a profile differs beside its values: the tree, the kernel and so on. Remembers which.
+    fn other_distro(&mut self, before: &Objects, after: &Objects, profile: &str) -> bool {
+        let (before, after) = match (before.lineage(profile), after.lineage(profile)) {
+            (Ok(before), Ok(after)) => (before.distro, after.distro),
+            (before, after) => return before.is_ok() != after.is_ok(),
+        };
+        let differing: Vec<&str> = [
+            ("distro", before.name == after.name),
+            ("family", before.family == after.family),
+            ("os", before.id == after.id),
+            ("os_version", before.version == after.version),
+            ("codename", before.codename == after.codename),
+            ("arch", before.arch == after.arch),
+            ("tree", before.tree == after.tree),
+            ("kernel", before.kernel == after.kernel),
+            ("initrd", before.initrd == after.initrd),
+        ]
+        .into_iter()
+        .filter(|(_, same)| !same)
+        .map(|(field, _)| field)
+        .collect();
+        self.fields.extend(differing.iter().map(|field| (*field).to_owned()));
         !differing.is_empty()
     }
 }
@@ -103,7 +151,9 @@ type Held = (u64, Arc<Objects>);
 pub struct Catalog {
     store: Store,
     subnets: Arc<[Subnet]>,
+    files: Option<Arc<ServerFiles>>,
     held: Arc<Mutex<Option<Held>>>,
+    comparisons: LongWork,
 }
 
 impl Catalog {
@@ -113,8 +163,17 @@ impl Catalog {
         Self {
             store,
             subnets: subnets.into(),
+            files: None,
             held: Arc::default(),
+            comparisons: LongWork::default(),
         }
+    }
+
+    /// The same, holding what is entered against the files that it names.
+    #[must_use]
+    pub fn with_files(mut self, files: ServerFiles) -> Self {
+        self.files = Some(Arc::new(files));
+        self
     }
 
     /// Every distro and profile as they are now.
@@ -181,6 +240,15 @@ impl Catalog {
         )?)
     }
 
+    /// Whether a profile can be entered under this name.
+    ///
+    /// # Errors
+    /// [`Fault`] when the name is in use.
+    pub async fn unused_profile(&self, name: &str) -> Result<(), CatalogFault> {
+        let objects = self.objects().await?;
+        Ok(unused("profile", name, objects.profiles.contains_key(name))?)
+    }
+
     /// Enters a distro.
     ///
     /// # Errors
@@ -198,8 +266,9 @@ impl Catalog {
     }
 
     async fn put_distro(&self, distro: Distro, new: bool, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
-        let (revision, objects) = self.current().await?;
-        objects.with(&Draft::Distro(distro.clone()))?;
+        let (revision, _) = self.current().await?;
+        let draft = Draft::Distro(distro.clone());
+        let (objects, _) = self.drafted(&draft).await?;
         if new {
             unused("distro", &distro.name, objects.distros.contains_key(&distro.name))?;
         } else {
@@ -234,8 +303,9 @@ impl Catalog {
         actor: &str,
         now: DateTime<Utc>,
     ) -> Result<(), CatalogFault> {
-        let (revision, objects) = self.current().await?;
-        objects.with(&Draft::Profile(profile.clone()))?;
+        let (revision, _) = self.current().await?;
+        let draft = Draft::Profile(profile.clone());
+        let (objects, _) = self.drafted(&draft).await?;
         if new {
             unused("profile", &profile.name, objects.profiles.contains_key(&profile.name))?;
         } else {
@@ -357,9 +427,10 @@ impl Catalog {
     /// Sets the site's defaults.
     ///
     /// # Errors
-    /// When the ledger fails.
+    /// [`Fault`] when they name a template or a snippet that is not there; or when the ledger fails.
     pub async fn set_defaults(&self, values: Values, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
         let (revision, _) = self.current().await?;
+        self.drafted(&Draft::Defaults(values.clone())).await?;
         let entry = entry(actor, "defaults.edit", "defaults", now);
         self.write(revision, &ObjectWrite::Defaults(values), &entry).await
     }
@@ -367,34 +438,57 @@ impl Catalog {
     /// Sets what is wanted of a host.
     ///
     /// # Errors
-    /// [`Fault`] when its profile is not there, or an address is outside its subnet or another host's.
+    /// As [`Catalog::check_plan`]; or [`Fault`] when the profile cannot be changed now: the host is being installed, or out
+    /// of service.
     pub async fn set_plan(&self, mut plan: HostPlan, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
-        let (revision, objects) = self.current().await?;
-        if let Some(profile) = &plan.profile {
-            objects.lineage(profile)?;
-        }
-        self.check_planned_macs(&plan).await?;
-        let macs = self.macs_of(&plan).await?;
-        self.check_addresses(&plan, &macs).await?;
+        let (revision, _) = self.current().await?;
+        self.check_plan(&plan).await?;
         let known = self.store.plan(plan.host).await?;
         // Once a person has decided about the profile, taken it away too, rules leave it alone.
         if plan.profile != known.profile {
             plan.profile_by = Some(Giver::Person);
         } else if plan.profile_by != Some(Giver::Person) {
-            plan.profile_by = known.profile_by;
+            plan.profile_by.clone_from(&known.profile_by);
         }
+        let moved = self.moved(&known, plan.profile.as_deref(), actor, now).await?;
         let entry = entry(actor, "host.plan", &format!("host:{}", plan.host), now);
-        self.write(revision, &ObjectWrite::Plan(plan), &entry).await
+        self.write(revision, &ObjectWrite::Plan(plan, moved), &entry).await
     }
 
     /// Takes back all that is wanted of a host.
     ///
     /// # Errors
-    /// When the ledger fails.
+    /// [`Fault`] when the host is being installed, with the installation that has to be cancelled first; or when the ledger
+    /// fails.
     pub async fn remove_plan(&self, host: HostId, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
         let (revision, _) = self.current().await?;
+        self.check_not_installing(host).await?;
+        let moved = self.moved(&self.store.plan(host).await?, None, actor, now).await?;
         let entry = entry(actor, "host.unplan", &format!("host:{host}"), now);
-        self.write(revision, &ObjectWrite::RemovePlan(host), &entry).await
+        self.write(revision, &ObjectWrite::RemovePlan(host, moved), &entry)
+            .await
+    }
+
+    /// Everything as it is, and as it would be with what is drafted in force.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be: by itself, or because a tree, a template or a snippet that it names anew is not there.
+    pub async fn drafted(&self, draft: &Draft) -> Result<(Arc<Objects>, Objects), CatalogFault> {
+        let objects = self.objects().await?;
+        let after = objects.with(draft)?;
+        match draft {
+            Draft::Distro(distro) => {
+                let had = objects.distros.get(&distro.name);
+                self.check_tree(distro, had).await?;
+                self.check_named(&distro.values, had.map(|had| &had.values)).await?;
+            }
+            Draft::Profile(profile) => {
+                let had = objects.profiles.get(&profile.name);
+                self.check_named(&profile.values, had.map(|had| &had.values)).await?;
+            }
+            Draft::Defaults(values) => self.check_named(values, Some(&objects.settings)).await?,
+        }
+        Ok((objects, after))
     }
 
     /// Who would feel it if what is drafted were in force.
@@ -402,29 +496,45 @@ impl Catalog {
     /// # Errors
     /// [`Fault`] when it cannot be; or when the ledger cannot be read.
     pub async fn preview(&self, draft: &Draft) -> Result<Affected, CatalogFault> {
-        let after = self.objects().await?.with(draft)?;
+        let (_, after) = self.drafted(draft).await?;
         self.affected(&after).await
     }
 
-    /// Who would feel it if `after` were in force instead of what is.
+    /// Who would feel it if `after` were in force instead of what is. Worked out off the threads that answer machines, for few
+    /// questions at once. It names hosts and fields: for those who may change what is wanted.
     ///
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn affected(&self, after: &Objects) -> Result<Affected, CatalogFault> {
-        let before = self.objects().await?;
-        let mut out = Affected::default();
-        for name in before.profiles.keys() {
-            if out.differ(before.of_profile(name).ok(), after.of_profile(name).ok()) {
-                out.profiles.push(name.clone());
+        let place = self.comparisons.place().await;
+        let (before, after) = (self.objects().await?, after.clone());
+        let plans = self.store.plans().await?;
+        let compare = move || {
+            let mut out = Affected::default();
+            for name in before.profiles.keys() {
+                let values = out.differ(before.of_profile(name).ok(), after.of_profile(name).ok());
+                if out.other_distro(&before, &after, name) || values {
+                    out.profiles.push(name.clone());
+                }
             }
-        }
-        for (host, plan) in self.store.plans().await? {
-            let label = label(&host);
-            if out.differ(before.of_host(&plan, &label).ok(), after.of_host(&plan, &label).ok()) {
-                out.hosts.push((host.id, label));
+            for (host, plan) in plans {
+                let label = label(&host);
+                let values = out.differ(before.of_host(&plan, &label).ok(), after.of_host(&plan, &label).ok());
+                let profile = plan.profile.as_deref();
+                if profile.is_some_and(|name| out.other_distro(&before, &after, name)) || values {
+                    out.hosts.push((host.id, label));
+                }
             }
-        }
-        Ok(out)
+            out
+        };
+        place.run(compare).await.map_err(|stopped| {
+            Fault::unshown(
+                "change",
+                stopped.to_string(),
+                "look at the log of the server, and try again",
+            )
+            .into()
+        })
     }
 
     async fn write(&self, revision: u64, write: &ObjectWrite, entry: &AuditEntry) -> Result<(), CatalogFault> {

@@ -6,9 +6,12 @@ mod catalog;
 pub mod import;
 pub mod install;
 mod loaders;
+mod long_work;
+mod repeats;
 pub mod rules;
 pub mod snippets;
+pub mod tree_folders;
 pub mod trees;
 
-pub use catalog::{Affected, Catalog, CatalogFault, HostDesired, NewHost};
+pub use catalog::{Affected, Catalog, CatalogFault, HostDesired, NewHost, ServerFiles};
 pub use loaders::Loaders;

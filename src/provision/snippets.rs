@@ -1,6 +1,7 @@
 //! The site's own snippets: looked at, tried, written and removed.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, DirBuilder, File, Permissions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
@@ -9,8 +10,16 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{Catalog, CatalogFault};
-use crate::render::answer::{AnswerFault, Library, LibraryFault, Snippet, is_snippet_place, try_snippet};
+use super::{
+    Catalog, CatalogFault, HostDesired,
+    catalog::{label, named_scripts},
+};
+use crate::{
+    desired::{Distro, Effective},
+    render::answer::{
+        AnswerFault, Library, LibraryFault, SearchNames, Snippet, is_snippet_place, snippet_name, try_snippet,
+    },
+};
 
 /// Largest snippet, bytes: what a library reads of one file.
 const LARGEST: u64 = 256 << 10;
@@ -62,6 +71,16 @@ pub enum SnippetFault {
         machine: String,
         /// What its rendering says.
         fault: Box<AnswerFault>,
+    },
+    /// Somebody needs it.
+    #[error(
+        "snippet `{name}` is not removed: nothing else has its name, and it is used by {users}; take it out of there first"
+    )]
+    Used {
+        /// Which snippet.
+        name: String,
+        /// By name.
+        users: String,
     },
     /// The site's folder cannot be written.
     #[error("{} cannot be written", path.display())]
@@ -146,11 +165,74 @@ impl Snippets {
                 among: " of the site",
             });
         }
+        let users = self.needed_by(name, catalog).await?;
+        if !users.is_empty() {
+            return Err(SnippetFault::Used {
+                name: name.to_owned(),
+                users: users.into_iter().collect::<Vec<_>>().join(", "),
+            });
+        }
         let vars = site_vars(catalog).await?;
         self.try_with(name, None, "not removed", &vars)?;
         let path = self.path(name);
         fs::remove_file(&path).map_err(|source| SnippetFault::Unwritable { path, source })?;
         Ok(self.one(name, true).is_ok())
+    }
+
+    /// Who would find no snippet of its name any more if the one in this place were gone: the layers that name it among
+    /// their scripts, and the templates that include it.
+    async fn needed_by(&self, place: &str, catalog: &Catalog) -> Result<BTreeSet<String>, CatalogFault> {
+        let after = self.library.with_snippet(place, None);
+        let mut names = vec![snippet_name(place)];
+        if names != [place] {
+            names.push(place);
+        }
+        let mut users = BTreeSet::new();
+        let lost = |search: &SearchNames, name: &str| self.library.finds(search, name) && !after.finds(search, name);
+        let mut look = |search: &SearchNames, effective: &Effective| {
+            for (path, name) in named_scripts(effective.values.get("scripts")) {
+                if names.contains(&name) && lost(search, name) {
+                    let layer = effective
+                        .origins
+                        .get(&path)
+                        .map_or_else(String::new, ToString::to_string);
+                    users.insert(format!("{layer} ({path})"));
+                }
+            }
+        };
+        let objects = catalog.objects().await?;
+        let search = |host: Option<&str>, profiles: Vec<String>, distro: &Distro| SearchNames {
+            host: host.map(str::to_owned),
+            profiles,
+            distro: distro.name.clone(),
+            family: distro.family,
+        };
+        for distro in objects.distros.values() {
+            look(&search(None, Vec::new(), distro), &objects.of_distro(&distro.name)?);
+        }
+        for profile in objects.profiles.keys() {
+            let lineage = objects.lineage(profile)?;
+            let profiles = lineage.nearest_first().map(|profile| profile.name.clone()).collect();
+            look(&search(None, profiles, lineage.distro), &objects.of_profile(profile)?);
+        }
+        for known in catalog.hosts().await? {
+            let desired = HostDesired::with(known.host, known.plan, &objects)?;
+            if let Some(distro) = &desired.distro {
+                let host = label(&desired.host);
+                look(
+                    &search(Some(&host), desired.profiles.clone(), distro),
+                    &desired.effective,
+                );
+            }
+        }
+        for name in names {
+            let anybody = |library: &Library| library.check_snippet("snippet", name).is_ok();
+            if anybody(&self.library) && !anybody(&after) {
+                let templates = after.including(name).into_iter();
+                users.extend(templates.map(|template| format!("template {template}")));
+            }
+        }
+        Ok(users)
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -1,26 +1,29 @@
 //! Distros, and how distros, profiles, plans and defaults are written: each change in one transaction with its audit
 //! entry and a new revision, by which every server notices that what it holds in memory is old.
 
+use std::mem;
+
 use muster_facts::MacAddr;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, SqlErr, TransactionTrait,
     sea_query::{Expr, OnConflict},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     AuditEntry, Store, StoreError,
-    entity::{distro, host_plan, profile, rule, setting},
+    entity::{distro, host, host_plan, profile, rule, setting},
+    facts,
     plans::plan_row,
     profiles::profile_row,
     row::{set, word},
-    rules::rule_row,
+    rules::{rename_rule, rule_row},
     settings,
-    write::{Write, write_all},
+    write::{self, Write, write_all},
     writer::immediate,
 };
 use crate::{
-    desired::{Distro, HostPlan, Objects, Profile, Tree, Values, rules::Rule},
+    desired::{Distro, HostPlan, Objects, Profile, Tree, Values, field, rules::Rule},
     inventory::{Change, Host, HostId},
 };
 
@@ -57,10 +60,10 @@ pub enum ObjectWrite {
     RemoveDistro(String),
     /// A profile ends.
     RemoveProfile(String),
-    /// What is wanted of a host.
-    Plan(HostPlan),
-    /// Nothing is wanted of a host any more.
-    RemovePlan(HostId),
+    /// What is wanted of a host, with the change of its state when its profile moves it.
+    Plan(HostPlan, Option<Box<Change>>),
+    /// Nothing is wanted of a host any more; with the change of its state when that moves it.
+    RemovePlan(HostId, Option<Box<Change>>),
     /// A host that was not known, with its interfaces and what is wanted of it.
     HostAdded(Box<Host>, Vec<MacAddr>, HostPlan),
     /// Another name for a host, or none; for its history.
@@ -74,8 +77,12 @@ pub enum ObjectWrite {
         /// True when there must be none of its name yet.
         new: bool,
     },
+    /// Another name for a rule; what it gave follows.
+    RenameRule(String, String),
     /// A rule ends; what it gave stays until rules give anew.
     RemoveRule(String),
+    /// Other numbers in the order of rules, by name.
+    RuleOrders(Vec<(String, u32)>),
 }
 
 impl Store {
@@ -99,7 +106,10 @@ impl Store {
         let reader = self.reader();
         let settings = match self.setting(DEFAULTS).await? {
             None => Values::default(),
-            Some(text) => serde_json::from_str(&text).map_err(|error| StoreError::unreadable("setting", error))?,
+            Some(text) => {
+                let document = serde_json::from_str(&text).map_err(|error| StoreError::unreadable("setting", error))?;
+                values("setting", document)?
+            }
         };
         let distros = distro::Entity::find().all(reader).await?;
         let profiles = profile::Entity::find().all(reader).await?;
@@ -148,7 +158,7 @@ async fn apply(
         ObjectWrite::Defaults(values) => {
             let row = setting::ActiveModel {
                 key: set(DEFAULTS.to_owned()),
-                value: set(Value::Object(values.as_map().clone()).to_string()),
+                value: set(column(values).to_string()),
             };
             let replace = OnConflict::column(setting::Column::Key)
                 .update_column(setting::Column::Value)
@@ -211,8 +221,16 @@ async fn apply(
                 .await
                 .map_err(overtaken)?;
         }
-        ObjectWrite::Plan(plan) => write_plan(transaction, plan).await?,
-        ObjectWrite::RemovePlan(host) => {
+        ObjectWrite::Plan(plan, moved) => {
+            write_plan(transaction, plan).await?;
+            if let Some(moved) = moved {
+                move_host(transaction, moved).await?;
+            }
+        }
+        ObjectWrite::RemovePlan(host, moved) => {
+            if let Some(moved) = moved {
+                move_host(transaction, moved).await?;
+            }
             host_plan::Entity::delete_by_id(host.0).exec(transaction).await?;
         }
         ObjectWrite::HostAdded(host, macs, plan) => {
@@ -227,7 +245,15 @@ async fn apply(
             };
             write_all(transaction, &[named]).await?;
         }
-        ObjectWrite::HostForgotten(host) => write_all(transaction, &[Write::HostForgotten(*host)]).await?,
+        ObjectWrite::HostForgotten(host) => {
+            // Unless it was heard of meanwhile.
+            host::Entity::delete_many()
+                .filter(host::Column::Id.eq(host.0))
+                .filter(host::Column::ReportedAt.is_null())
+                .filter(host::Column::BootedAt.is_null())
+                .exec(transaction)
+                .await?;
+        }
         ObjectWrite::Rule { rule, new } => {
             let row = rule_row(rule);
             if *new {
@@ -239,11 +265,30 @@ async fn apply(
                 rule::Entity::update(row).exec(transaction).await.map_err(overtaken)?;
             }
         }
+        ObjectWrite::RenameRule(from, to) => rename_rule(transaction, from, to).await?,
         ObjectWrite::RemoveRule(name) => {
             rule::Entity::delete_by_id(name).exec(transaction).await?;
         }
+        ObjectWrite::RuleOrders(orders) => {
+            for (name, order) in orders {
+                rule::Entity::update_many()
+                    .col_expr(rule::Column::Position, Expr::value(i64::from(*order)))
+                    .filter(rule::Column::Name.eq(name))
+                    .exec(transaction)
+                    .await?;
+            }
+        }
     }
     settings::insert_audit(transaction, entry).await
+}
+
+/// Moves a host from the state that was judged by; another one is there when somebody was quicker.
+async fn move_host(transaction: &DatabaseTransaction, moved: &Change) -> Result<(), StoreError> {
+    if write::move_state(transaction, moved).await? == 0 {
+        return Err(StoreError::Overtaken);
+    }
+    write::insert(transaction, vec![facts::change_row(moved)], None).await?;
+    Ok(())
 }
 
 async fn write_plan(transaction: &DatabaseTransaction, plan: &HostPlan) -> Result<(), StoreError> {
@@ -312,16 +357,46 @@ fn distro_row(distro: &Distro) -> distro::ActiveModel {
         tree_url: set(url),
         kernel: set(distro.kernel.clone()),
         initrd: set(distro.initrd.clone()),
-        values: set(Value::Object(distro.values.as_map().clone())),
+        values: set(column(&distro.values)),
     }
+}
+
+/// A column of values. PostgreSQL keeps the order of an object's names for nobody: where it means something, an object
+/// is written as a list of its entries.
+pub(super) fn column(values: &Values) -> Value {
+    let mut document = values.as_map().clone();
+    for (key, value) in &mut document {
+        if is_ordered(key)
+            && let Value::Object(map) = value
+        {
+            *value = mem::take(map)
+                .into_iter()
+                .map(|(name, value)| json!([name, value]))
+                .collect();
+        }
+    }
+    document.into()
 }
 
 /// Reads a column of values.
 pub(super) fn values(table: &'static str, column: Value) -> Result<Values, StoreError> {
-    match column {
-        Value::Object(document) => Ok(Values::stored(document)),
-        _ => Err(StoreError::unreadable(table, "values that are no object")),
+    let Value::Object(mut document) = column else {
+        return Err(StoreError::unreadable(table, "values that are no object"));
+    };
+    for (key, value) in &mut document {
+        if is_ordered(key)
+            && let Value::Array(entries) = value
+        {
+            let entries: Vec<(String, Value)> = serde_json::from_value(mem::take(entries).into())
+                .map_err(|error| StoreError::unreadable(table, error))?;
+            *value = Value::Object(entries.into_iter().collect());
+        }
     }
+    Ok(Values::stored(document))
+}
+
+fn is_ordered(key: &str) -> bool {
+    field(key).is_some_and(|field| field.ordered)
 }
 
 impl TryFrom<distro::Model> for Distro {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, Iterable, Order, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait,
-    sea_query::{ExprTrait, Func, OnConflict},
+    sea_query::{Expr, ExprTrait, Func, OnConflict},
 };
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     boot::Level,
-    install::{Difference, FailedBy, Hashes, InstallId, OpenInstall, Outcome, Planned, Progress, StageTime},
+    install::{Difference, FailedBy, Hashes, InstallId, OpenInstall, Outcome, Planned, Progress, Stage, StageTime},
     inventory::HostId,
 };
 
@@ -80,7 +80,7 @@ impl Install {
             hashes: self.hashes,
             client: self.client,
             addresses: self.planned.addresses(),
-            stuck_told: false,
+            stuck_told: None,
         }
     }
 }
@@ -197,6 +197,40 @@ impl Store {
             ..InstallQuery::default()
         };
         Ok(self.installs(&query).await?.0)
+    }
+
+    /// Whether an installation of this host came as far as its answer file, or came to its end: from then on nobody
+    /// promises what is on its disks.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn may_have_been_written(&self, host: HostId) -> Result<bool, StoreError> {
+        let stages = Stage::ALL.iter().filter(|stage| stage.may_have_written());
+        let written = Condition::any()
+            // One that was started anew before its end has gone back to an earlier stage; the file it was given stays.
+            .add(install::Column::Snapshot.is_not_null())
+            .add(install::Column::Outcome.eq(Outcome::Done.as_str()))
+            .add(install::Column::Stage.is_in(stages.map(|stage| stage.as_str())));
+        let found = install::Entity::find()
+            .filter(install::Column::Host.eq(host.0))
+            .filter(written)
+            .count(self.reader())
+            .await?;
+        Ok(found > 0)
+    }
+
+    /// The installation of this host that runs.
+    ///
+    /// # Errors
+    /// As [`Self::installs`].
+    pub async fn open_install(&self, host: HostId) -> Result<Option<Install>, StoreError> {
+        let query = InstallQuery {
+            host: Some(host),
+            outcome: Some(Outcome::Open),
+            limit: 1,
+            ..InstallQuery::default()
+        };
+        Ok(self.installs(&query).await?.0.pop())
     }
 
     /// One installation.
@@ -317,6 +351,21 @@ pub(super) async fn write_install(connection: &impl ConnectionTrait, kept: &Inst
     install::Entity::insert(install_row(kept)?)
         .on_conflict(upsert)
         .exec_without_returning(connection)
+        .await?;
+    Ok(())
+}
+
+/// Notes that an installation was heard of.
+pub(super) async fn heard(
+    connection: &impl ConnectionTrait,
+    id: InstallId,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    install::Entity::update_many()
+        .col_expr(install::Column::HeardAt, Expr::value(at))
+        .filter(install::Column::Id.eq(id.0))
+        .filter(install::Column::HeardAt.lt(at))
+        .exec(connection)
         .await?;
     Ok(())
 }

@@ -2,17 +2,17 @@ use std::collections::HashMap;
 
 use muster_facts::MacAddr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
-use serde_json::Value;
+use uuid::Uuid;
 
 use super::{
     Store, StoreError,
-    distros::values,
+    distros::{column, values},
     entity::{host, host_plan, interface},
     row::{set, unsigned, word, word_or_none},
 };
 use crate::{
     desired::HostPlan,
-    inventory::{Host, HostId},
+    inventory::{Host, HostId, State},
 };
 
 /// A host with what is wanted of it; its plan is empty when nothing is.
@@ -151,6 +151,25 @@ impl Store {
             .collect())
     }
 
+    /// Where hosts stand that a profile moves: those before their installation.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn states_before_installation(&self) -> Result<HashMap<HostId, State>, StoreError> {
+        let before = State::ALL.into_iter().filter(|state| state.is_before_installation());
+        let rows: Vec<(Uuid, String)> = host::Entity::find()
+            .select_only()
+            .column(host::Column::Id)
+            .column(host::Column::State)
+            .filter(host::Column::State.is_in(before.map(|state| state.as_str())))
+            .into_tuple()
+            .all(self.reader())
+            .await?;
+        rows.into_iter()
+            .map(|(id, state)| Ok((HostId(id), word("host", &state)?)))
+            .collect()
+    }
+
     /// Hosts of this desired name, id or MAC: usually one.
     ///
     /// # Errors
@@ -181,7 +200,7 @@ pub(super) fn plan_row(plan: &HostPlan) -> host_plan::ActiveModel {
     host_plan::ActiveModel {
         host: set(plan.host.0),
         profile: set(plan.profile.clone()),
-        values: set(Value::Object(plan.values.as_map().clone())),
+        values: set(column(&plan.values)),
         profile_by: set(plan.profile_by.as_ref().map(ToString::to_string)),
         // What rules give is written where it is given (`rules`).
         given: set(None),

@@ -1,6 +1,9 @@
-use serde_json::Value;
-
-use super::{StoreError, distros::values, entity::profile, row::set};
+use super::{
+    StoreError,
+    distros::{column, values},
+    entity::profile,
+    row::set,
+};
 use crate::desired::{Parent, Profile};
 
 /// The row of a profile.
@@ -13,7 +16,7 @@ pub(super) fn profile_row(profile: &Profile) -> profile::ActiveModel {
         name: set(profile.name.clone()),
         distro: set(distro),
         parent: set(parent),
-        values: set(Value::Object(profile.values.as_map().clone())),
+        values: set(column(&profile.values)),
     }
 }
 

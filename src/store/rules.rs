@@ -230,6 +230,43 @@ fn refused(error: DbErr, given: &Given) -> StoreError {
     }
 }
 
+/// Gives a rule another name, also where hosts have something by it.
+pub(super) async fn rename_rule(connection: &impl ConnectionTrait, from: &str, to: &str) -> Result<(), StoreError> {
+    rule::Entity::update_many()
+        .col_expr(rule::Column::Name, Expr::value(to))
+        .filter(rule::Column::Name.eq(from))
+        .exec(connection)
+        .await?;
+    let giver = |name: &str| Giver::Rule(name.to_owned()).to_string();
+    host_plan::Entity::update_many()
+        .col_expr(host_plan::Column::ProfileBy, Expr::value(giver(to)))
+        .filter(host_plan::Column::ProfileBy.eq(giver(from)))
+        .exec(connection)
+        .await?;
+    let plans = host_plan::Entity::find()
+        .filter(host_plan::Column::Given.is_not_null())
+        .all(connection)
+        .await?;
+    for plan in plans {
+        let Some(Value::Array(mut layers)) = plan.given else {
+            continue;
+        };
+        let theirs = layers.iter_mut().filter_map(|layer| layer.get_mut("rule"));
+        let renamed = theirs
+            .filter(|rule| **rule == from)
+            .map(|rule| *rule = to.into())
+            .count();
+        if renamed > 0 {
+            host_plan::Entity::update_many()
+                .col_expr(host_plan::Column::Given, Expr::value(Value::Array(layers)))
+                .filter(host_plan::Column::Host.eq(plan.host))
+                .exec(connection)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
 /// The row of a rule.
 pub(super) fn rule_row(rule: &Rule) -> rule::ActiveModel {
     rule::ActiveModel {

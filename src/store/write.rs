@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     boot::{BootToken, Event, TokenHash},
+    install::InstallId,
     inventory::{Change, Host, HostId, Interface, Key, State},
     ipam::{Lease, LeaseState},
 };
@@ -103,6 +104,13 @@ pub enum Write {
     DhcpServer(DhcpServerSeen),
     /// An installation was opened, has moved or has ended.
     Install(Box<Install>),
+    /// Something was heard of an installation that runs, and nothing else of it has changed.
+    InstallHeard {
+        /// Which.
+        id: InstallId,
+        /// When; an older time than the one kept changes nothing.
+        at: DateTime<Utc>,
+    },
     /// A line heard of an installation.
     InstallLog(InstallLog),
     /// An installed system's agent got its credential; those its host had before end.
@@ -414,6 +422,10 @@ async fn write_single(connection: &impl ConnectionTrait, write: &Write) -> Resul
             installs::write_install(connection, install).await?;
             None
         }
+        Write::InstallHeard { id, at } => {
+            installs::heard(connection, *id, *at).await?;
+            None
+        }
         Write::InstallLog(line) => {
             installs::write_log(connection, line).await?;
             None
@@ -457,19 +469,34 @@ pub(super) fn key_row(host: HostId, key: &Key) -> host_key::ActiveModel {
     }
 }
 
+/// Moves a host to the state that a change says, from the one that it says; gives how many hosts that were.
+pub(super) async fn move_state(connection: &impl ConnectionTrait, moved: &Change) -> Result<u64, StoreError> {
+    let done = host::Entity::update_many()
+        .col_expr(host::Column::State, Expr::value(moved.after.clone()))
+        .filter(host::Column::Id.eq(moved.host.0))
+        .filter(host::Column::State.eq(moved.before.clone()))
+        .exec(connection)
+        .await?;
+    Ok(done.rows_affected)
+}
+
 /// Saves a report. The desired name and the day the host was made stay as they are: facts do not change them.
 async fn save_facts(connection: &impl ConnectionTrait, saved: &FactsSaved) -> Result<(), StoreError> {
     let host = &saved.host;
     let search = hosts::search_text(host, saved.interfaces.iter().map(|interface| interface.mac));
-    // What others tell is left alone: the name is people's, the verdict the boot's.
+    // What others tell is left alone: the name is people's, the verdict the boot's, and the state is moved only by a
+    // report that moves it, from where that found it.
     let observed = <host::Column as sea_orm::Iterable>::iter().filter(|column| {
-        use host::Column::{BootVerdict, BootedAt, CreatedAt, Id, Name};
-        !matches!(column, Id | Name | CreatedAt | BootVerdict | BootedAt)
+        use host::Column::{BootVerdict, BootedAt, CreatedAt, Id, Name, State};
+        !matches!(column, Id | Name | CreatedAt | BootVerdict | BootedAt | State)
     });
     let upsert = OnConflict::column(host::Column::Id)
         .update_columns(observed.collect::<Vec<_>>())
         .to_owned();
     insert(connection, vec![hosts::row(host, search)], Some(upsert)).await?;
+    for moved in saved.changes.iter().filter(|change| change.field == "state") {
+        move_state(connection, moved).await?;
+    }
     for stub in saved.absorbed.iter().filter(|stub| **stub != host.id) {
         absorb::absorb(connection, *stub, host.id).await?;
     }

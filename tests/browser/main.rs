@@ -9,7 +9,7 @@
 
 mod browser;
 mod install;
-mod phone;
+mod screens;
 mod site;
 mod watch;
 

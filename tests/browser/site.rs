@@ -10,7 +10,7 @@ use chrono::{TimeDelta, Utc};
 use muster::{
     auth::Auth,
     boot::{Level, Policy},
-    desired::{Distro, Family, HostPlan, Parent, Profile, Tree, Values},
+    desired::{Distro, Family, HostPlan, Parent, Profile, Tree, Values, rules::Rule},
     discovery::{ArrivalPort, BootFiles, Clock, Discovery, Setup},
     http::{
         HttpBounds, PageSetup, PageState,
@@ -18,15 +18,15 @@ use muster::{
         page_router, serve_http,
     },
     install::{Difference, Evidence, FailedBy, InstallId, Outcome, Packages, Planned, Progress, Stage},
-    inventory::{Host, HostId, State, merge, new_id},
+    inventory::{Host, HostId, Source, State, identity, merge, new_id},
     ipam::{AddressRange, Mode, Subnet},
     net::{
         dhcp::{DhcpListener, DhcpPorts, run_dhcp},
         tftp::{TftpBounds, TftpListener, run_tftp},
     },
-    provision::{Catalog, answers::Answers, install::Installs},
+    provision::{Catalog, answers::Answers, install::Installs, rules::Rules},
     render::answer::Library,
-    store::{HostQuery, Install, InstallLog, InstallQuery, Store, Write},
+    store::{FactsSaved, HostQuery, Install, InstallLog, Store, Write},
 };
 use muster_facts::MacAddr;
 use muster_fleet::{Fault, Firmware, Fleet, FleetPlan, Mix, Summary, hardware};
@@ -38,6 +38,8 @@ pub(crate) const TOKEN: &str = "a-token-for-tests";
 const SEED: u64 = 1;
 /// Hosts entered in one transaction.
 const AT_ONCE: u32 = 500;
+/// Hosts that are entered with all that they reported.
+const REPORTED: u32 = 120;
 
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
@@ -157,7 +159,7 @@ impl Site {
     /// Enters hosts that have reported, without booting them. The machine that boots is none of them.
     pub(crate) async fn enter(&self, count: u32) {
         for first in (1..=count).step_by(AT_ONCE as usize) {
-            let writes = (first..=count.min(first + AT_ONCE - 1)).map(entered).collect();
+            let writes = (first..=count.min(first + AT_ONCE - 1)).flat_map(entered).collect();
             self.store.writer().commit(writes).await.unwrap();
         }
     }
@@ -233,6 +235,46 @@ impl Site {
         }
     }
 
+    /// Enters rules on facts: one matches all hosts, one some, one none.
+    pub(crate) async fn rules(&self) {
+        let rules = Rules::new(self.store.clone());
+        let said = [
+            (
+                Rule {
+                    place: Some("bj1/{{ lldp.switch }}".into()),
+                    tags: vec!["bj1".into()],
+                    ..Rule::empty("site")
+                },
+                "true",
+            ),
+            (
+                Rule {
+                    profile: Some("database".into()),
+                    hostname: Some("db-{{ serial | lower }}".into()),
+                    tags: vec!["database".into(), "big".into()],
+                    ..Rule::empty("big-memory")
+                },
+                "memory_gib >= 256 and disks | selectattr(\"kind\", \"eq\", \"ssd\") | length >= 2",
+            ),
+            (
+                Rule {
+                    profile: Some("web-canary".into()),
+                    install: true,
+                    ..Rule::empty("canary")
+                },
+                "vendor is like(\"Nobody*\")",
+            ),
+        ];
+        for (place, (rule, when)) in said.into_iter().enumerate() {
+            let rule = Rule {
+                order: 10 * u32::try_from(place).unwrap(),
+                when: when.into(),
+                ..rule
+            };
+            rules.add(rule, "user:anna", Utc::now()).await.unwrap();
+        }
+    }
+
     /// Gives hosts profiles and enters an installation of each, one that runs among them; gives the id of that one.
     pub(crate) async fn installations(&self, count: u32) -> InstallId {
         let query = HostQuery {
@@ -273,14 +315,14 @@ impl Site {
         running.unwrap()
     }
 
-    /// A host with a profile and an installation that came to its end.
-    pub(crate) async fn planned(&self) -> HostId {
-        let query = InstallQuery {
-            outcome: Some(Outcome::Done),
-            limit: 1,
-            ..InstallQuery::default()
+    /// Gives a host that has reported a profile and a name.
+    pub(crate) async fn plan(&self, host: HostId) {
+        let plan = HostPlan {
+            profile: Some("web".into()),
+            values: values(&json!({"hostname": "node99", "domain": "example.org"})),
+            ..HostPlan::empty(host)
         };
-        self.store.installs(&query).await.unwrap().0[0].host
+        self.catalog.set_plan(plan, "user:anna", Utc::now()).await.unwrap();
     }
 
     /// Stops everything, as the server does.
@@ -293,11 +335,13 @@ impl Site {
     }
 }
 
-fn entered(index: u32) -> Write {
+/// A host and, of the first ones, the report of its hardware.
+fn entered(index: u32) -> Vec<Write> {
     let now = Utc::now();
     let facts = hardware::facts(SEED, index, Firmware::Uefi, 0);
+    let id = HostId(new_id(now));
     let host = Host {
-        id: HostId(new_id(now)),
+        id,
         name: index
             .is_multiple_of(3)
             .then(|| format!("rack{:03}-node{:02}.example.org", index / 40, index % 40)),
@@ -311,7 +355,23 @@ fn entered(index: u32) -> Write {
         booted_at: Some(now),
         ambiguous_with: Vec::new(),
     };
-    Write::HostCreated(Box::new(host), vec![hardware::mac(index, 0)])
+    let created = Write::HostCreated(Box::new(host.clone()), vec![hardware::mac(index, 0)]);
+    if index > REPORTED {
+        return vec![created];
+    }
+    let saved = FactsSaved {
+        interfaces: merge::interfaces(id, &[], &facts, now),
+        components: merge::components(id, &[], &facts),
+        keys: identity::keys_of(&facts),
+        source: Source::Netboot,
+        host,
+        facts,
+        at: now,
+        changes: Vec::new(),
+        events: Vec::new(),
+        absorbed: Vec::new(),
+    };
+    vec![created, Write::Facts(Box::new(saved))]
 }
 
 fn subnet() -> Subnet {

@@ -43,6 +43,32 @@ fn collects_with_secure_boot() {
     );
 }
 
+/// By UEFI HTTP boot: nothing by TFTP.
+#[test]
+fn collects_with_secure_boot_by_http() {
+    let site = trial::site("secure_http");
+    let _server = trial::serve_with(&site, "", SHIM);
+    let ledger = trial::sign_in(&site);
+    let machine = site.power_on(Firmware::UefiSecureHttp, NicModel::Virtio).unwrap();
+    let report = trial::assert_reports(&ledger, &machine);
+    assert_eq!(report.facts.bios.and_then(|bios| bios.secure_boot), Some(true));
+    trial::assert_verdict(&ledger, &machine.spec().hardware, "reported");
+    let story = ledger.story(&machine.spec().hardware.nics[0].mac).unwrap();
+    let told = trial::lines(&story);
+    for line in [
+        "http_file shimx64.efi",
+        "http_file grubx64.efi",
+        "boot_script unknown_collect",
+        "http_file vmlinuz",
+        "http_file initrd",
+    ] {
+        assert!(told.contains(&line.to_owned()), "no `{line}` in {told:#?}");
+    }
+    assert!(!told.iter().any(|line| line.starts_with("tftp")), "{told:#?}");
+    let troubles: Vec<_> = story.iter().filter(|event| event.level != "info").collect();
+    assert!(troubles.is_empty(), "{troubles:#?}");
+}
+
 /// With a menu at the console that nobody looks at.
 #[test]
 fn collects_with_secure_boot_and_a_menu() {

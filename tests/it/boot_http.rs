@@ -518,6 +518,22 @@ async fn files_come_whole_in_parts_or_not_at_all() {
     }
 }
 
+/// Shim joins the folder it was loaded from and the name of what it starts next with one slash too many.
+#[tokio::test]
+async fn shim_finds_what_it_starts_by_http() {
+    let rig = Rig::new(Policy::default()).await;
+    let given = rig.get("/boot/loader//snponly.efi", &[]).await;
+    assert_eq!(given.status(), StatusCode::OK);
+    assert_eq!(text(given).await, "a loader");
+    for path in [
+        "/boot/loader//",
+        "/boot/loader/a/snponly.efi",
+        "/boot/loader//..%2Fimage%2Finitrd",
+    ] {
+        assert_eq!(rig.get(path, &[]).await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn the_agent_s_program_is_given_to_anybody_and_nothing_else_from_there() {
     let rig = Rig::new(Policy::default()).await;

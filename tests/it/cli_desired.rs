@@ -7,10 +7,10 @@ use tempfile::TempDir;
 use super::cli::{folder, muster, output, text};
 
 /// A site with a ledger, two subnets and, where told, a distro and a profile.
-struct Site(TempDir);
+pub(crate) struct Site(TempDir);
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let subnets = "[[dhcp.subnets]]\nnetwork = \"10.77.0.0/24\"\nmode = \"pool\"\nrouter = \"10.77.0.1\"\nranges = \
                        [\"10.77.0.100-10.77.0.199\"]\nreservations = [{ mac = \"52:54:00:77:00:99\", address = \
                        \"10.77.0.99\" }]\n";
@@ -26,7 +26,7 @@ impl Site {
         site
     }
 
-    fn with_profile() -> Self {
+    pub(crate) fn with_profile() -> Self {
         let site = Self::new();
         site.does(&[
             "distro",
@@ -62,19 +62,24 @@ impl Site {
         site
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.0.path().join(name).to_string_lossy().into_owned()
     }
 
     /// What a command says that must do what it is told.
-    fn does(&self, arguments: &[&str]) -> String {
+    pub(crate) fn does(&self, arguments: &[&str]) -> String {
         let done = output(muster(self.0.path()).args(arguments));
         assert!(done.status.success(), "{arguments:?}: {}", text(&done.stderr));
         text(&done.stdout)
     }
 
+    /// What a command says, whatever comes of it.
+    pub(crate) fn says(&self, arguments: &[&str]) -> String {
+        text(&output(muster(self.0.path()).args(arguments)).stdout)
+    }
+
     /// What a command says that must be refused, with each of `parts`.
-    fn refuses(&self, arguments: &[&str], parts: &[&str]) {
+    pub(crate) fn refuses(&self, arguments: &[&str], parts: &[&str]) {
         let done = output(muster(self.0.path()).args(arguments));
         let told = text(&done.stderr);
         assert!(!done.status.success(), "{arguments:?} was done: {}", text(&done.stdout));
@@ -83,12 +88,12 @@ impl Site {
         }
     }
 
-    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
         serde_json::from_str(&self.does(arguments)).unwrap()
     }
 
     /// The names that a command lists.
-    fn names(&self, arguments: &[&str]) -> Vec<String> {
+    pub(crate) fn names(&self, arguments: &[&str]) -> Vec<String> {
         let mut arguments = arguments.to_vec();
         arguments.push("--json");
         let found = self.json(&arguments);
@@ -194,6 +199,35 @@ fn what_cannot_be_is_refused_where_it_is_entered() {
             &[&field, why, "; write"],
         );
     }
+    for (gateway, why) in [
+        ("10.77.1.1", "no address of a router in 10.77.0.0/24"),
+        ("10.77.0.255", "no address of a router in 10.77.0.0/24"),
+        ("10.77.0.31", "the interface's own address"),
+    ] {
+        let network =
+            format!(r#"{{"interfaces": {{"eth0": {{"addresses": ["10.77.0.31/24"], "gateway": "{gateway}"}}}}}}"#);
+        site.refuses(
+            &["host", "edit", "web1", "--network", &network],
+            &[
+                &format!("network.interfaces.eth0.gateway = `{gateway}`"),
+                why,
+                "; write",
+            ],
+        );
+    }
+    for (host, name) in [("web1", "web2"), ("web2", "WEB1")] {
+        site.refuses(
+            &["host", "edit", host, "--hostname", name],
+            &["hostname = `web", "is called that", "another domain"],
+        );
+    }
+    site.does(&["host", "edit", "web1", "--hostname", "www", "--domain", "a.example.org"]);
+    site.refuses(
+        &["host", "edit", "web2", "--hostname", "www.a.example.org"],
+        &["host web1 is called that"],
+    );
+    site.does(&["host", "edit", "web2", "--hostname", "www", "--domain", "b.example.org"]);
+    site.does(&["host", "edit", "web1", "--hostname", "", "--domain", ""]);
     let twice =
         r#"{"interfaces": {"eth0": {"addresses": ["10.77.0.30/24"]}, "eth1": {"addresses": ["10.77.0.30/24"]}}}"#;
     site.refuses(
@@ -239,14 +273,16 @@ fn hosts_are_entered_found_copied_renamed_and_removed() {
     let said = site.does(&["host", "copy", "web1", "web2", "--mac", "52:54:00:77:00:02"]);
     assert!(
         said.contains("not copied")
-            && said.contains("hostname, network.interfaces.eth0.mac, network.interfaces.eth0.addresses"),
+            && said.contains(
+                "hostname, network.interfaces.eth0.mac, network.interfaces.eth0.addresses, \
+                 network.interfaces.eth0.gateway"
+            ),
         "{said}"
     );
     let copied = site.json(&["host", "report", "web2", "--json"]);
-    assert_eq!(
-        copied["values"]["network"]["interfaces"]["eth0"]["gateway"],
-        "10.77.0.1"
-    );
+    assert_eq!(copied["values"]["network"]["interfaces"]["eth0"], serde_json::json!({}));
+    assert_eq!(copied["macs"], serde_json::json!(["52:54:00:77:00:02"]));
+    assert_eq!((&copied["name"], &copied["distro"]), (&"web2".into(), &"rocky9".into()));
     assert_eq!(copied["values"]["tags"].as_array().unwrap().len(), 3, "{copied:#}");
     site.does(&["host", "add", "db1", "--mac", "52:54:00:77:00:03"]);
 
@@ -278,7 +314,7 @@ fn hosts_are_entered_found_copied_renamed_and_removed() {
     );
     assert!(
         site.does(&["host", "list"])
-            .contains("web1  web      discovered  52:54:00:77:00:01 52:54:00:77:00:11")
+            .contains("web1  web      assigned    52:54:00:77:00:01 52:54:00:77:00:11")
     );
 
     site.refuses(&["host", "rename", "web1", "web2"], &["name = `web2`", "has this name"]);

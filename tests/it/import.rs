@@ -24,6 +24,7 @@ use muster::{
         Catalog,
         import::{ImportAsked, ImportFault, Imported, import_tree},
         install::{GivenPlans, Installs},
+        tree_folders::TreeFolders,
         trees::Trees,
     },
 };
@@ -60,7 +61,14 @@ impl Rig {
             name: name.to_owned(),
             url: None,
             choice: Choice::default(),
+            folders: self.folders(),
+        }
+    }
+
+    fn folders(&self) -> TreeFolders {
+        TreeFolders {
             tree_dir: self.at("trees"),
+            roots: vec![self.at("mnt")],
         }
     }
 
@@ -72,7 +80,7 @@ impl Rig {
         let installs = Installs::open(&self.site.discovery, Arc::new(GivenPlans::default()), None)
             .await
             .unwrap();
-        tree_router(Trees::new(self.at("trees"), Some(self.catalog.clone())), installs)
+        tree_router(Trees::new(self.folders(), Some(self.catalog.clone())), installs)
     }
 
     /// What lies in the folder of trees, hidden or not.

@@ -1,7 +1,13 @@
 //! Installations from a person's word to the installed system: boots, answer files, stages, and what is kept of them.
 
+mod again;
 mod agents;
+mod enrolment;
+mod gate;
+mod races;
 mod real_agent;
+mod refusals;
+mod silence;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -19,6 +25,7 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use muster::{
+    auth::Secret,
     boot::{EventKind, Policy},
     desired::Family,
     discovery::{BootFiles, Clock, Discovery, Setup},
@@ -30,13 +37,15 @@ use muster::{
     inventory::{HostId, State},
     provision::{
         agents::Agents,
-        install::{AnswerFile, GivenPlans, InstallPlan, Installs, Start, StartRefused},
+        install::{AnswerFile, InstallPlan, Installs, Start},
     },
     store::{EventQuery, Install, Store},
 };
 use muster_facts::{Facts, MacAddr, Os};
 use muster_fleet::{Firmware, hardware};
 use tower::ServiceExt;
+
+use gate::Gate;
 
 const MAC: MacAddr = MacAddr([0xe4, 0x43, 0x4b, 0, 0, 0]);
 const OWN: &str = "10.77.0.100";
@@ -48,7 +57,7 @@ struct Rig {
     store: Store,
     discovery: Discovery,
     installs: Installs,
-    plans: Arc<GivenPlans>,
+    plans: Arc<Gate>,
     router: Router,
     seconds: Arc<AtomicI64>,
     host: HostId,
@@ -76,7 +85,7 @@ impl Rig {
         store.migrate().await.unwrap();
         let seconds = Arc::new(AtomicI64::new(1_800_000_000));
         let discovery = discovery(&store, &folder, &seconds).await;
-        let plans = Arc::new(GivenPlans::default());
+        let plans = Arc::new(Gate::default());
         let installs = Installs::open(&discovery, plans.clone(), Some(514)).await.unwrap();
         let router = boot_router(discovery.clone(), BootBounds::default())
             .merge(install_router(installs.clone()))
@@ -93,8 +102,28 @@ impl Rig {
         };
         rig.report().await;
         rig.host = rig.discovery.host_by_mac(MAC).unwrap().id;
-        rig.plans.give(rig.host, plan(agent), answer_file());
+        rig.plans.given.give(rig.host, plan(agent), answer_file());
         rig
+    }
+
+    /// The server is killed and started again on the same ledger.
+    async fn restart(&mut self) {
+        self.store.drain().await.unwrap();
+        self.discovery = discovery(&self.store, &self._folder, &self.seconds).await;
+        self.installs = Installs::open(&self.discovery, self.plans.clone(), Some(514))
+            .await
+            .unwrap();
+        self.router = boot_router(self.discovery.clone(), BootBounds::default())
+            .merge(install_router(self.installs.clone()))
+            .merge(agent_router(Agents::new(self.installs.clone())));
+    }
+
+    /// Minutes in which the server looks after its installations, as it does when it runs.
+    async fn minutes(&self, minutes: u32) {
+        for _ in 0..minutes {
+            self.pass(TimeDelta::minutes(1));
+            self.installs.look().await;
+        }
     }
 
     fn pass(&self, time: TimeDelta) {
@@ -317,7 +346,9 @@ async fn an_installation_goes_from_a_word_to_a_verified_system() {
         version: Some("9.5".into()),
         name: None,
     });
-    rig.installs.reported(rig.host, &installed).await.unwrap().unwrap();
+    let credential = Secret::chosen(format!("muster_agent_{}", after(&credential, "muster_agent_"))).hash();
+    let reported = rig.installs.reported(rig.host, &installed, &credential);
+    reported.await.unwrap().unwrap();
     let done = rig.install(&install).await;
     assert_eq!((done.outcome, rig.state()), (Outcome::Done, State::Active));
     let differences = done.differences.unwrap();
@@ -370,6 +401,7 @@ async fn an_answer_file_is_given_to_its_own_machine_while_its_installer_runs() {
     assert!(text.contains("install_stage_over"), "{text}");
     let install = rig.store.open_installs().await.unwrap().remove(0);
     rig.installs.cancel(install.id, "user:anna").await.unwrap();
+    rig.pass(TimeDelta::minutes(2));
     let (status, text) = rig.ask(OWN, &path).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     assert!(text.contains("install_token_old"), "{text}");
@@ -420,21 +452,43 @@ async fn nothing_that_is_kept_holds_a_secret_in_clear() {
 
 #[tokio::test]
 async fn power_cut_at_each_stage_goes_on_or_fails_and_never_installs_twice() {
-    for word in ["", "answer", "disks", "packages", "post", "rebooting", "first_boot"] {
-        let rig = Rig::new().await;
+    let words = [
+        "",
+        "installer",
+        "answer",
+        "disks",
+        "packages",
+        "post",
+        "rebooting",
+        "first_boot",
+    ];
+    for (word, server_too) in words.into_iter().flat_map(|word| [(word, false), (word, true)]) {
+        let mut rig = Rig::new().await;
         let install = rig.start().await;
         if word.is_empty() {
             rig.answer_path().await;
+        } else if word == "installer" {
+            rig.answer_path().await;
+            let line = LogLine {
+                program: "anaconda",
+                message: "Starting installer",
+            };
+            rig.installs.log_line(OWN.parse().unwrap(), &line).await.unwrap();
+            assert_eq!(rig.install(&install).await.progress.stage, Stage::Installer);
         } else {
             let (stage, _) = rig.installing().await;
             if word != "answer" {
                 rig.told(&stage, word).await;
             }
         }
+        // The whole room may be without power.
+        if server_too {
+            rig.restart().await;
+        }
         let again = rig.boot().await;
         let kept = rig.install(&install).await;
         match word {
-            "" => assert!(again.contains("/boot/answer/"), "{word}: {again}"),
+            "" | "installer" => assert!(again.contains("/boot/answer/"), "{word}: {again}"),
             "answer" | "disks" | "packages" => {
                 assert_eq!(kept.failed_by, Some(FailedBy::Interrupted), "{word}");
                 assert_eq!(rig.state(), State::Failed);
@@ -451,6 +505,15 @@ async fn power_cut_at_each_stage_goes_on_or_fails_and_never_installs_twice() {
                 }
             }
         }
+        let (_, installs) = rig
+            .store
+            .installs(&muster::store::InstallQuery {
+                limit: 1,
+                ..Default::default()
+            })
+            .await
+            .unwrap();
+        assert_eq!(installs, 1, "{word}: nobody has started another one");
     }
 }
 
@@ -466,60 +529,13 @@ async fn an_installer_that_loops_is_stopped() {
 }
 
 #[tokio::test]
-async fn silence_is_told_once_and_given_up_later() {
-    let rig = Rig::new().await;
-    let install = rig.start().await;
-    rig.installing().await;
-    rig.pass(TimeDelta::minutes(16));
-    rig.installs.look().await;
-    rig.installs.look().await;
-    assert_eq!(rig.count(EventKind::InstallStuck).await, 1);
-    rig.pass(TimeDelta::minutes(120));
-    rig.installs.look().await;
-    let failed = rig.install(&install).await;
-    assert_eq!(failed.failed_by, Some(FailedBy::Silence));
-    let reason = failed.reason.unwrap();
-    assert!(reason.starts_with("stuck in answer since 2027-"), "{reason}");
-    assert!(
-        reason.contains("last evidence: the answer file was given to 10.77.0.100"),
-        "{reason}"
-    );
-}
-
-#[tokio::test]
-async fn a_running_system_is_overwritten_only_when_its_name_is_typed() {
-    let rig = Rig::with_agent(false).await;
-    let install = rig.start().await;
-    let (stage, _) = rig.installing().await;
-    rig.told(&stage, "rebooting").await;
-    rig.boot().await;
-    assert_eq!(rig.install(&install).await.outcome, Outcome::Done);
-    assert_eq!(rig.state(), State::Active);
-    let mut start = Start {
-        host: rig.host,
-        typed: None,
-        actor: "user:anna".to_owned(),
-    };
-    let refused = rig.installs.start(start.clone()).await.unwrap_err();
-    let StartRefused::TypeName(name) = refused else {
-        panic!("{refused}");
-    };
-    start.typed = Some(name);
-    rig.installs.start(start).await.unwrap();
-    assert_eq!(rig.state(), State::Installing);
-}
-
-#[tokio::test]
 async fn a_server_that_starts_again_goes_on_with_what_runs() {
-    let rig = Rig::new().await;
+    let mut rig = Rig::new().await;
     let install = rig.start().await;
     let path = rig.answer_path().await;
-    rig.store.drain().await.unwrap();
-    let again = discovery(&rig.store, &rig._folder, &rig.seconds).await;
-    let installs = Installs::open(&again, rig.plans.clone(), Some(514)).await.unwrap();
-    let token = path.trim_start_matches("/boot/answer/");
-    let text = installs.answer(token, OWN.parse().unwrap(), "10.77.0.1").await.unwrap();
-    assert!(text.contains("rootpw"));
+    rig.restart().await;
+    let (status, text) = rig.ask(OWN, &path).await;
+    assert_eq!((status, text.contains("rootpw")), (StatusCode::OK, true), "{text}");
     assert_eq!(rig.install(&install).await.progress.stage, Stage::Answer);
 }
 

@@ -186,7 +186,7 @@ async fn a_person_at_the_console_chooses_among_what_the_rules_leave() {
         assert!(menu.contains(item), "{item} in {menu}");
     }
     assert!(
-        !menu.contains("--key c collect"),
+        !menu.contains("--key f collect"),
         "what was decided is there twice: {menu}"
     );
     assert!(!menu.contains("muster.token="), "a menu gives no right to report");

@@ -1,4 +1,5 @@
-//! `cargo xtask agent`: the agent as one static program, small enough for the collection image.
+//! `cargo xtask agent`: the agent as one static program, small enough for the collection image; and other programs that
+//! are alone in an initramfs.
 
 use std::{
     fs,
@@ -22,18 +23,26 @@ const LIMIT: u64 = 3 * 1024 * 1024;
 /// # Errors
 /// When cargo fails, the program is not static or it is too large.
 pub(crate) fn build(repository: &Path) -> anyhow::Result<PathBuf> {
+    let path = build_static(repository, "muster-agent")?;
+    let size = fs::metadata(&path)?.len();
+    ensure!(
+        size <= LIMIT,
+        "the agent has {size} bytes, {} more than it may: see what came in with `cargo tree -p muster-agent`",
+        size - LIMIT
+    );
+    Ok(path)
+}
+
+/// Builds the program of a package as a small one that needs no library; prints its size and gives its path.
+///
+/// # Errors
+/// When cargo fails, or the program is not static.
+pub(crate) fn build_static(repository: &Path, package: &str) -> anyhow::Result<PathBuf> {
     // A folder of its own: with other flags cargo would build everything anew at each change of command.
     let folder = target_folder(repository).join("agent");
     let started = Instant::now();
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "build",
-            "--locked",
-            "--package",
-            "muster-agent",
-            "--bin",
-            "muster-agent",
-        ])
+        .args(["build", "--locked", "--package", package, "--bin", package])
         // With a target named, the flags stay away from build scripts and procedural macros.
         .args(["--profile", "agent", "--target", TARGET])
         .current_dir(repository)
@@ -42,26 +51,20 @@ pub(crate) fn build(repository: &Path) -> anyhow::Result<PathBuf> {
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status()
         .context("cargo could not be started")?;
-    ensure!(status.success(), "cargo could not build the agent");
-    let path = folder.join(TARGET).join("agent/muster-agent");
+    ensure!(status.success(), "cargo could not build {package}");
+    let path = folder.join(TARGET).join("agent").join(package);
     let program = fs::read(&path).with_context(|| format!("{} was not built", path.display()))?;
     ensure!(
         !has_interpreter(&program),
-        "{} asks for a dynamic loader, which the collection image does not hold: is the C library's static form \
-         installed (libc6-dev)?",
+        "{} asks for a dynamic loader, which an initramfs does not hold: is the C library's static form installed \
+         (libc6-dev)?",
         path.display()
     );
-    let size = program.len() as u64;
     println!(
-        "agent: {} ({:.2} MB, static, {:.0} s)",
+        "{package}: {} ({:.2} MB, static, {:.0} s)",
         path.display(),
-        size as f64 / 1e6,
+        program.len() as f64 / 1e6,
         started.elapsed().as_secs_f64()
-    );
-    ensure!(
-        size <= LIMIT,
-        "the agent has {size} bytes, {} more than it may: see what came in with `cargo tree -p muster-agent`",
-        size - LIMIT
     );
     Ok(path)
 }

@@ -2,6 +2,7 @@
 
 mod cuts;
 mod install;
+mod stand_in;
 
 use std::{
     collections::BTreeMap,
@@ -54,13 +55,14 @@ pub(crate) struct Options {
     /// End when every machine has reported, with a table of what it was given and what it reported.
     #[arg(long)]
     once: bool,
-    /// Install Debian on machines, one after the other: by preseed on BIOS and on UEFI, and by a kickstart on BIOS, or
-    /// only those named, such as `uefi-preseed`. Ends when each runs from its own disk.
+    /// Install Debian on machines, one after the other: by preseed on BIOS and on UEFI, and by a kickstart on BIOS, until
+    /// each runs from its own disk; then what a stand-in for Anaconda can show of RHEL's kin (bios-anaconda, and with
+    /// -rhel-8, -rocky-10, -fedora-42). Or only those named, such as `uefi-preseed`.
     #[arg(long, num_args = 0.., value_name = "ROAD", conflicts_with_all = ["proxy", "second_dhcp", "count"])]
     install: Option<Vec<String>>,
-    /// Cut the power of a machine in each stage of its installation, and look at what follows.
-    #[arg(long, conflicts_with_all = ["install", "proxy", "second_dhcp", "count"])]
-    cut_power: bool,
+    /// Cut the power of a machine in each stage of its installation, or in those named, and look at what follows.
+    #[arg(long, num_args = 0.., value_name = "STAGE", conflicts_with_all = ["install", "proxy", "second_dhcp", "count"])]
+    cut_power: Option<Vec<String>>,
     /// Build the server with optimisation; takes minutes longer.
     #[arg(long)]
     release: bool,
@@ -85,16 +87,14 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     stop::listen();
     setup::ensure_packages(setup::LAB)?;
     if let Some(only) = &options.install {
-        let installer = mirror::prepare(repository)?;
-        let programs = build(repository, options.release)?;
-        return install::run(&programs, &installer, only, options.logs.as_ref());
+        return install::run(repository, options.release, only, options.logs.as_deref());
     }
-    if options.cut_power {
+    if let Some(only) = &options.cut_power {
         let installer = mirror::prepare(repository)?;
         let programs = build(repository, options.release)?;
         let temporary = tempfile::tempdir()?;
         let logs = options.logs.as_deref().unwrap_or(temporary.path());
-        return cuts::run(&programs, &installer, logs);
+        return cuts::run(&programs, &installer, only, logs);
     }
     let programs = build(repository, options.release)?;
     let outcome = stay(&programs, options);

@@ -54,6 +54,11 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
         "what a machine boots follows from how far its installation is",
     ),
     (
+        "check",
+        "provision",
+        "whether a distro's tree is whole is asked as it is when the distro is entered",
+    ),
+    (
         "provision",
         "discovery",
         "an installation moves by what its machine asks and reports",

@@ -13,6 +13,7 @@ mod layers;
 mod mirror;
 mod postgres;
 mod setup;
+mod stand_in;
 mod test;
 
 use std::{
@@ -55,6 +56,8 @@ enum Command {
     Image(image::Options),
     /// Build the mirror from which the lab's machines install Debian.
     Mirror(mirror::Options),
+    /// Build the stand-in for Anaconda that the lab boots; needs the collection image.
+    StandIn,
     /// Boot virtual machines into Muster, in a network of their own.
     Lab(lab::Options),
     /// Boot thousands of simulated machines against a server of their own.
@@ -84,6 +87,7 @@ fn main() -> anyhow::Result<()> {
         Command::Assets => assets::run(&repository()),
         Command::Image(options) => image::run(&repository(), &options),
         Command::Mirror(options) => mirror::run(&repository(), &options),
+        Command::StandIn => stand_in::prepare(&repository()).map(drop),
         Command::Lab(options) => lab::run(&repository(), &options),
         Command::Fleet(options) => fleet::fleet(&repository(), &options),
         Command::Demo(options) => fleet::demo(&repository(), &options),

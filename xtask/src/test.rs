@@ -10,6 +10,7 @@ use crate::{
     image, layers, mirror,
     postgres::Postgres,
     setup::{self, Package},
+    stand_in,
 };
 
 /// What the tests need beside the lab's packages.
@@ -73,7 +74,7 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     tests.env("MUSTER_TEST_POSTGRES", postgres.url());
     let pykickstart = setup::pykickstart(repository)?;
     tests.env("MUSTER_PYKICKSTART", pykickstart.join("python"));
-    tests.env("MUSTER_KSVALIDATOR", pykickstart.join("ksvalidator"));
+    tests.env("KSVALIDATOR", pykickstart.join("ksvalidator"));
     step(repository, "tests", tests)?;
     if with_browser {
         let pages = test_runner(&["--workspace", "--features", "e2e", "--test", "browser"]);
@@ -93,6 +94,8 @@ pub(crate) fn run(repository: &Path, options: &Options) -> anyhow::Result<()> {
     image::run(repository, &image::Options::default())?;
     // The whole workspace again: with one package alone, features of dependencies differ and half of them are built anew.
     let mut machines = test_runner(&["--workspace", "--features", "e2e", "--test", "e2e"]);
+    machines.env("LAB_STAND_IN", stand_in::prepare(repository)?);
+    machines.env("LAB_KSVALIDATOR", pykickstart.join("ksvalidator"));
     let mut left_out: Vec<&str> = Vec::new();
     match mirror::prepare(repository) {
         Ok(installer) => {

@@ -1,4 +1,4 @@
-//! The parts of `muster-agent` that tests and fuzz targets reach.
+//! The parts of `muster-agent` that tests and fuzz targets reach, and the lab's stand-in for another installer.
 
 pub mod aside;
 pub mod gather;

@@ -23,7 +23,7 @@ use crate::{
 /// Name of the distro in the lab's ledger.
 const DISTRO: &str = "debian-13";
 /// The profile that hosts are given.
-const PROFILE: &str = "lab";
+pub(crate) const PROFILE: &str = "lab";
 /// Memory of a machine that runs Debian's installer, MiB: its parts live in a RAM disk.
 const MEMORY: u32 = 2048;
 /// Kernel options of the installer: its console is the serial line, as text, and emulation is not slowed down by
@@ -263,16 +263,28 @@ pub fn start(ledger: &Ledger<'_>, host: &str) -> Result<String, LabError> {
     ask(ledger, &format!("/api/v1/hosts/{host}/install"))
 }
 
-/// Starts an installation once more, after one that failed; gives the new one's id.
+/// Starts an installation once more, after one that failed; gives the new one's id. The host's name is typed, as what is on
+/// its disks may be overwritten.
 ///
 /// # Errors
 /// When the server refuses it.
 pub fn retry(ledger: &Ledger<'_>, id: &str) -> Result<String, LabError> {
-    ask(ledger, &format!("/api/v1/installs/{id}/retry"))
+    let install = ledger.client().get_json(&format!("/api/v1/installs/{id}"))?;
+    let host = install["host"].as_str().unwrap_or_default();
+    let known = ledger.client().get_json(&format!("/api/v1/hosts/{host}"))?;
+    let name = known["name"].as_str().unwrap_or(host);
+    let typed = serde_json::json!({ "name": name }).to_string();
+    ask_with(ledger, &format!("/api/v1/installs/{id}/retry"), &typed)
 }
 
 fn ask(ledger: &Ledger<'_>, path: &str) -> Result<String, LabError> {
-    let answer = ledger.client().send("POST", path, "application/json", b"{}")?;
+    ask_with(ledger, path, "{}")
+}
+
+fn ask_with(ledger: &Ledger<'_>, path: &str, body: &str) -> Result<String, LabError> {
+    let answer = ledger
+        .client()
+        .send("POST", path, "application/json", body.as_bytes())?;
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     match body["id"].as_str() {
         Some(id) if (200..300).contains(&answer.status) => Ok(id.to_owned()),

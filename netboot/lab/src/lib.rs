@@ -28,6 +28,7 @@ pub mod relay;
 pub mod server;
 pub mod site;
 pub mod smbios;
+pub mod stand_in;
 pub mod stop;
 pub mod system;
 pub mod usage;

@@ -120,6 +120,8 @@ pub struct MachineSpec {
     pub accelerator: Accelerator,
     /// What is on its first disk; nothing, when it was never installed.
     pub system: Option<DiskSystem>,
+    /// Whether it has a second serial port, which writes into a file ([`Machine::second_port`]).
+    pub second_port: bool,
 }
 
 impl MachineSpec {
@@ -134,6 +136,7 @@ impl MachineSpec {
             ends_at_reboot: false,
             accelerator: Accelerator::find(),
             system: None,
+            second_port: false,
         }
     }
 
@@ -161,6 +164,12 @@ impl MachineSpec {
         add("-m", self.mebibytes.to_string());
         add("-smp", format!("{0},sockets={0}", self.processors));
         add("-serial", "stdio".into());
+        if self.second_port {
+            add(
+                "-serial",
+                format!("file:{}", quoted(&second_port(folder).display().to_string())),
+            );
+        }
         add(
             "-qmp",
             format!(
@@ -394,12 +403,26 @@ impl Machine {
         self.process.has_ended()
     }
 
+    /// What was written to its second serial port since it was powered on, when it has one.
+    pub fn second_port(&self) -> PathBuf {
+        second_port(&self.folder)
+    }
+
     /// Presses the reset button.
     ///
     /// # Errors
     /// When QEMU does not answer.
     pub fn reset(&self) -> Result<(), LabError> {
         qmp::ask(&self.folder.join("qmp"), "system_reset", &json!({})).map(drop)
+    }
+
+    /// Presses a key of its keyboard, by QEMU's name for it: `l`, `ret`, `esc`.
+    ///
+    /// # Errors
+    /// When QEMU does not answer, or knows no such key.
+    pub fn press(&self, key: &str) -> Result<(), LabError> {
+        let keys = json!({ "keys": [{ "type": "qcode", "data": key }] });
+        qmp::ask(&self.folder.join("qmp"), "send-key", &keys).map(drop)
     }
 
     /// Plugs the cable of card number `index` in, or pulls it.
@@ -422,6 +445,10 @@ impl Machine {
 
 fn disk_file(folder: &Path, index: usize) -> PathBuf {
     folder.join(format!("disk{index}.raw"))
+}
+
+fn second_port(folder: &Path) -> PathBuf {
+    folder.join("ttyS1")
 }
 
 fn structure_file(folder: &Path, index: usize) -> PathBuf {

@@ -60,7 +60,7 @@ impl Settings {
         let text = |value: &Path| serde_json::Value::from(value.display().to_string()).to_string();
         let mut out = format!(
             "[server]\ndata_dir = {}\n\n[http]\nlisten = \"{}\"\n\n[boot]\nlisten = \"{}\"\nimage_dir = {}\n\
-             loader_dir = {}\ntree_dir = {}\nafter_facts = \"{}\"\nkernel_options = \"{KERNEL_OPTIONS}\"\n{}\n[log]\nfilter = \"info\"\n",
+             loader_dir = {}\ntree_dir = {}\ntree_roots = [\"/\"]\nafter_facts = \"{}\"\nkernel_options = \"{KERNEL_OPTIONS}\"\n{}\n[log]\nfilter = \"info\"\n",
             text(data_dir),
             self.page,
             self.boot,

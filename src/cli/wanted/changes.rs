@@ -1,11 +1,12 @@
-//! `--dry-run`: whose answer files would change, and how.
+//! `--dry-run`: whose answer files and boot lines would change, and how.
 
 use std::{fmt::Write as _, sync::Arc};
 
 use crate::{
-    cli::Failure,
+    app,
+    cli::{Failure, table::counted},
     config::Settings,
-    desired::{Objects, Profile},
+    desired::{Draft, HostPlan},
     provision::{
         Catalog,
         answers::{Answers, Changes},
@@ -14,43 +15,62 @@ use crate::{
     store::Store,
 };
 
-/// What is written into files where no setting names the boot listener.
-const BASE_URL: &str = "http://muster:8080";
+/// What is tried instead of done.
+pub(super) enum Trial {
+    /// A distro or a profile as it would be.
+    Of(Draft),
+    /// What would be wanted of a host.
+    OfHost(HostPlan),
+}
 
-/// What it would mean to save this profile.
-pub(super) async fn of_profile(
-    settings: &Settings,
-    store: &Store,
-    catalog: &Catalog,
-    profile: Profile,
-) -> Result<String, Failure> {
+/// What it would mean to save this.
+pub(super) async fn of(settings: &Settings, store: &Store, catalog: &Catalog, trial: Trial) -> Result<String, Failure> {
     let library = Arc::new(Library::open(&settings.templates.dir.value)?);
     let answers = Answers::new(store.clone(), catalog.clone(), library);
-    let mut after = Objects::clone(&*answers.catalog().objects().await?);
-    after.profiles.insert(profile.name.clone(), profile);
-    let base = settings.boot.url.value.as_ref().map_or(BASE_URL, |url| url.0.as_str());
-    Ok(text(&answers.changes(&after, base).await?))
+    let base = app::shown_base(settings);
+    let changes = match trial {
+        Trial::Of(draft) => {
+            let (_, after) = catalog.drafted(&draft).await?;
+            answers.changes(&after, &base).await?
+        }
+        Trial::OfHost(plan) => {
+            catalog.check_plan(&plan).await?;
+            answers.changes_of_host(plan, &base).await?
+        }
+    };
+    Ok(text(&changes))
 }
 
 fn text(changes: &Changes) -> String {
     let mut text = String::new();
     for change in &changes.hosts {
-        match &change.difference {
-            Ok(difference) => {
-                let _ = writeln!(text, "host {}\n{difference}", change.label);
-            }
-            Err(why) => {
-                let _ = writeln!(text, "host {}: there would be no answer file: {why}", change.label);
-            }
-        }
+        // Writing to a String cannot fail.
+        let _ = match (&change.difference, change.as_now) {
+            (Ok(difference), _) => writeln!(text, "host {}\n{difference}", change.label),
+            (Err(why), false) => writeln!(text, "host {}: there would be no answer file: {why}", change.label),
+            (Err(why), true) => writeln!(
+                text,
+                "host {}: there is no answer file, now as then: {why}",
+                change.label
+            ),
+        };
     }
+    let differ = changes.hosts.iter().filter(|change| !change.as_now).count();
     let _ = writeln!(
         text,
-        "{} answer files would change; nothing was changed",
-        changes.hosts.len()
+        "{} would change; nothing was changed",
+        counted(differ, "installation")
     );
+    let without = changes.hosts.iter().filter(|change| change.difference.is_err()).count();
+    if without > 0 {
+        let _ = writeln!(text, "{} could not be installed", counted(without, "host"));
+    }
     if changes.not_looked_at > 0 {
-        let _ = writeln!(text, "{} further hosts have other values then", changes.not_looked_at);
+        let _ = writeln!(
+            text,
+            "{} more would have other values and were not looked at",
+            counted(changes.not_looked_at, "host")
+        );
     }
     text
 }

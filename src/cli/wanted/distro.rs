@@ -1,11 +1,11 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{ACTOR, FindArgs, Objects, copy, fields::Fields, import::ImportArgs, remove, rename, report};
+use super::{ACTOR, FindArgs, Objects, Said, copy, fields::Fields, import::ImportArgs, remove, rename, report};
 use crate::{
     app,
     cli::table::table,
-    desired::{Distro, Family, Fault, Parent, Tree},
+    desired::{Distro, Draft, Family, Fault, Parent, Tree},
     provision::{Catalog, CatalogFault},
 };
 
@@ -49,7 +49,7 @@ pub(in crate::cli) struct DistroArgs {
     /// E.g. `x86_64`.
     #[arg(long)]
     arch: Option<String>,
-    /// A folder of this server, or a URL.
+    /// A folder of this server below `boot.tree_dir` or one of `boot.tree_roots`, or a URL.
     #[arg(long)]
     tree: Option<String>,
     /// Below the tree.
@@ -58,37 +58,56 @@ pub(in crate::cli) struct DistroArgs {
     /// Below the tree.
     #[arg(long)]
     initrd: Option<String>,
-    /// Change maps key by key instead of replacing them.
+    /// Change maps key by key and lists item by item instead of replacing them; `~word` takes a word back.
     #[arg(long)]
     in_place: bool,
+    /// Change nothing: show whose answer files and boot lines would differ, and how.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     fields: Fields,
 }
 
-pub(super) async fn distro(catalog: &Catalog, command: Objects<DistroArgs>) -> Result<String, CatalogFault> {
+pub(super) async fn distro(catalog: &Catalog, command: Objects<DistroArgs>) -> Result<Said, CatalogFault> {
     let now = app::now();
-    match command {
+    let text = match command {
         Objects::Add(args) => {
-            let name = args.name.clone();
-            catalog.add_distro(distro_of(args, None)?, ACTOR, now).await?;
-            Ok(format!("made distro {name}\n"))
+            let dry_run = args.dry_run;
+            catalog.unused_distro(&args.name).await?;
+            let distro = distro_of(args, None)?;
+            if dry_run {
+                return Ok(Said::tried(Draft::Distro(distro)));
+            }
+            let name = distro.name.clone();
+            catalog.add_distro(distro, ACTOR, now).await?;
+            format!("made distro {name}\n")
         }
         Objects::Edit(args) => {
+            let dry_run = args.dry_run;
             let known = catalog.objects().await?.distro(&args.name)?.clone();
-            let name = args.name.clone();
-            catalog.edit_distro(distro_of(args, Some(&known))?, ACTOR, now).await?;
-            Ok(format!("changed distro {name}\n"))
+            let distro = distro_of(args, Some(&known))?;
+            if dry_run {
+                return Ok(Said::tried(Draft::Distro(distro)));
+            }
+            let name = distro.name.clone();
+            catalog.edit_distro(distro, ACTOR, now).await?;
+            format!("changed distro {name}\n")
         }
         Objects::List { json } => {
             let objects = catalog.objects().await?;
-            Ok(listed(objects.distros.values(), json))
+            listed(objects.distros.values(), json)
         }
-        Objects::Find(args) => find(catalog, &args).await,
-        Objects::Report { name, json } => Ok(report(&catalog.objects().await?.of_distro(&name)?, json)),
-        Objects::Copy { name, to } => copy(catalog, Parent::Distro(name), &to).await,
-        Objects::Rename { name, to } => rename(catalog, Parent::Distro(name), &to).await,
-        Objects::Remove { name } => remove(catalog, Parent::Distro(name)).await,
-    }
+        Objects::Find(args) => find(catalog, &args).await?,
+        Objects::Report { name, json } => {
+            let objects = catalog.objects().await?;
+            let own: Vec<(&str, String)> = OWN.into_iter().zip(own_of(objects.distro(&name)?)).collect();
+            report(&own, &objects.of_distro(&name)?, json)
+        }
+        Objects::Copy { name, to } => copy(catalog, Parent::Distro(name), &to).await?,
+        Objects::Rename { name, to } => rename(catalog, Parent::Distro(name), &to).await?,
+        Objects::Remove { name } => remove(catalog, Parent::Distro(name)).await?,
+    };
+    Ok(text.into())
 }
 
 fn distro_of(args: DistroArgs, had: Option<&Distro>) -> Result<Distro, Fault> {
@@ -126,23 +145,27 @@ async fn find(catalog: &Catalog, args: &FindArgs) -> Result<String, CatalogFault
     let objects = catalog.objects().await?;
     let mut found = Vec::new();
     for distro in objects.distros.values() {
-        let values = [
-            distro.name.clone(),
-            distro.family.as_str().to_owned(),
-            distro.id.clone(),
-            distro.version.clone(),
-            distro.codename.clone().unwrap_or_default(),
-            distro.arch.clone(),
-            distro.tree.to_string(),
-            distro.kernel.clone(),
-            distro.initrd.clone(),
-        ];
-        let own: Vec<(&str, Vec<String>)> = OWN.into_iter().zip(values.map(|value| vec![value])).collect();
+        let own: Vec<(&str, Vec<String>)> = OWN.into_iter().zip(own_of(distro).map(|value| vec![value])).collect();
         if args.met(&own, &objects.of_distro(&distro.name)?.shown()) {
             found.push(distro);
         }
     }
     Ok(listed(found, args.json))
+}
+
+/// What it is, in the order of [`OWN`].
+fn own_of(distro: &Distro) -> [String; 9] {
+    [
+        distro.name.clone(),
+        distro.family.as_str().to_owned(),
+        distro.id.clone(),
+        distro.version.clone(),
+        distro.codename.clone().unwrap_or_default(),
+        distro.arch.clone(),
+        distro.tree.to_string(),
+        distro.kernel.clone(),
+        distro.initrd.clone(),
+    ]
 }
 
 fn listed<'a>(distros: impl IntoIterator<Item = &'a Distro>, json: bool) -> String {

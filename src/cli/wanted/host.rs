@@ -1,7 +1,8 @@
 use clap::{Args, Subcommand};
+use muster_facts::MacAddr;
 use serde_json::{Value, json};
 
-use super::{ACTOR, FindArgs, fields::Fields, value_rows};
+use super::{ACTOR, FindArgs, Said, Trial, fields::Fields, value_rows};
 use crate::{
     app,
     cli::table::table,
@@ -23,9 +24,12 @@ pub(in crate::cli) struct PlanArgs {
     /// What it is installed for; an empty text takes it away.
     #[arg(long)]
     profile: Option<String>,
-    /// Change maps key by key instead of replacing them.
+    /// Change maps key by key and lists item by item instead of replacing them; `~word` takes a word back.
     #[arg(long)]
     in_place: bool,
+    /// Change nothing: show how its answer file and boot line would differ.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     fields: Fields,
 }
@@ -66,7 +70,7 @@ pub(in crate::cli) enum HostCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Enter a host that is planned as another. What is one host's alone (hostname, MACs, addresses) is not copied.
+    /// Enter a host that is planned as another. What is one host's alone (hostname, MACs, static addresses with their gateways and routes) is not copied.
     Copy {
         /// The name, MAC or id of the one there is.
         host: String,
@@ -90,9 +94,9 @@ pub(in crate::cli) enum HostCommand {
     },
 }
 
-pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<String, CatalogFault> {
+pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Said, CatalogFault> {
     let now = app::now();
-    match command {
+    let text = match command {
         HostCommand::Add(args) => {
             let new = NewHost {
                 name: args.name.clone(),
@@ -101,19 +105,16 @@ pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Stri
                 values: Values::default().changed(args.fields.0, false)?,
             };
             let id = catalog.add_host(new, ACTOR, now).await?;
-            Ok(format!(
-                "entered host {} ({id}); it is known when it boots\n",
-                args.name
-            ))
+            format!("entered host {} ({id}); it is known when it boots\n", args.name)
         }
         HostCommand::List { json } => {
             let mut hosts = catalog.hosts().await?;
             hosts.retain(|known| {
                 known.host.name.is_some() || known.plan.profile.is_some() || !known.plan.values.as_map().is_empty()
             });
-            Ok(listed(&hosts, json))
+            listed(&hosts, json)
         }
-        HostCommand::Find(args) => find(catalog, &args).await,
+        HostCommand::Find(args) => find(catalog, &args).await?,
         HostCommand::Edit(args) => {
             let id = catalog.host_called(&args.host).await?.id;
             let mut plan = known(catalog, id, &args.host).await?.plan;
@@ -123,12 +124,16 @@ pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Stri
                 plan.profile_by = Some(Giver::Person);
             }
             plan.values = plan.values.changed(args.fields.0, args.in_place)?;
+            if args.dry_run {
+                return Ok(Said::Tried(Box::new(Trial::OfHost(plan))));
+            }
             catalog.set_plan(plan, ACTOR, now).await?;
-            Ok(format!("changed what is wanted of host {}\n", args.host))
+            format!("changed what is wanted of host {}\n", args.host)
         }
         HostCommand::Report { host, json } => {
             let id = catalog.host_called(&host).await?.id;
-            Ok(host_report(&known(catalog, id, &host).await?, json))
+            let macs = catalog.interfaces(id).await?;
+            host_report(&known(catalog, id, &host).await?, &macs, json)
         }
         HostCommand::Copy { host, to, mac } => {
             let from = catalog.host_called(&host).await?.id;
@@ -140,41 +145,48 @@ pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Stri
                     left_out.join(", ")
                 ));
             }
-            Ok(text)
+            text
         }
         HostCommand::Rename { host, to } => {
             let known = catalog.host_called(&host).await?;
             catalog.rename_host(&known, &to, ACTOR, now).await?;
-            Ok(format!("renamed host {host} to {to}\n"))
+            format!("renamed host {host} to {to}\n")
         }
         HostCommand::Remove { host } => {
             let known = catalog.host_called(&host).await?;
-            Ok(if catalog.remove_host(&known, ACTOR, now).await? {
+            if catalog.remove_host(&known, ACTOR, now).await? {
                 format!("removed host {host}; it was never heard of\n")
             } else {
                 format!("nothing is wanted of host {host} any more\n")
-            })
+            }
         }
-    }
+    };
+    Ok(text.into())
 }
 
-/// The profile with who gave it, and every value in force with its layer.
-fn host_report(desired: &HostDesired, json: bool) -> String {
-    let plan = &desired.plan;
+/// What the host is, the profile with who gave it, and every value in force with its layer.
+fn host_report(desired: &HostDesired, macs: &[MacAddr], json: bool) -> String {
+    let (plan, host) = (&desired.plan, &desired.host);
     let by = match &plan.profile_by {
         Some(Giver::Rule(name)) => format!("rule {name}"),
         _ => "person".to_owned(),
     };
     let effective = &desired.effective;
+    let distro = desired.distro.as_ref().map(|distro| distro.name.as_str());
     if json {
         let profile = plan.profile.as_ref().map(|name| json!({"name": name, "from": by}));
-        let document = json!({"profile": profile, "values": effective.shown(), "origins": effective.origins});
+        let document = json!({"name": host.name, "id": host.id, "macs": macs, "state": host.state.as_str(),
+            "distro": distro, "profile": profile, "values": effective.shown(), "origins": effective.origins});
         return format!("{document:#}\n");
     }
+    let own = |key: &str, value: &str, from: &str| vec![format!("({key})"), value.to_owned(), from.to_owned()];
     let mut rows = Vec::new();
-    if let Some(profile) = &plan.profile {
-        rows.push(vec!["(profile)".to_owned(), profile.clone(), by]);
-    }
+    rows.extend(host.name.as_ref().map(|name| own("name", name, "-")));
+    rows.push(own("id", &host.id.to_string(), "-"));
+    rows.extend(macs.iter().map(|mac| own("mac", &mac.to_string(), "-")));
+    rows.push(own("state", host.state.as_str(), "-"));
+    rows.extend(plan.profile.as_ref().map(|profile| own("profile", profile, &by)));
+    rows.extend(distro.map(|distro| own("distro", distro, "-")));
     rows.extend(value_rows(effective));
     table(&["NAME", "VALUE", "FROM"], &rows)
 }

@@ -44,7 +44,7 @@ pub(super) async fn import(catalog: &Catalog, settings: &Settings, args: ImportA
             arch: args.arch,
             codename: args.codename,
         },
-        tree_dir: settings.boot.tree_dir.value.clone(),
+        folders: app::tree_folders(settings),
     };
     let mut interrupt = signal(SignalKind::interrupt()).map_err(app::AppError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(app::AppError::Signals)?;

@@ -17,9 +17,10 @@ use super::{Failure, hosts::open, table::table};
 use crate::{
     app,
     config::Settings,
-    desired::{Condition, Effective, Parent},
+    desired::{Condition, Draft, Effective, Parent},
     provision::{Catalog, CatalogFault},
 };
+use changes::Trial;
 pub(super) use distro::DistroCommand;
 pub(super) use host::HostCommand;
 pub(super) use profile::ProfileArgs;
@@ -104,19 +105,42 @@ pub(super) async fn wanted(settings: &Settings, command: Wanted) -> Result<Strin
     let store = open(settings).await?;
     let catalog = app::catalog(settings, store.clone());
     let done = match command {
-        Wanted::Distro(DistroCommand::Import(args)) => import::import(&catalog, settings, args).await,
-        Wanted::Distro(DistroCommand::Objects(command)) => {
-            distro::distro(&catalog, command).await.map_err(Failure::from)
-        }
-        Wanted::Profile(Objects::Edit(args)) if args.is_dry_run() => match profile::edited(&catalog, args).await {
-            Ok(profile) => changes::of_profile(settings, &store, &catalog, profile).await,
-            Err(fault) => Err(fault.into()),
-        },
-        Wanted::Profile(command) => profile::profile(&catalog, command).await.map_err(Failure::from),
-        Wanted::Host(command) => host::host(&catalog, command).await.map_err(Failure::from),
+        Wanted::Distro(DistroCommand::Import(args)) => import::import(&catalog, settings, args).await.map(Said::from),
+        Wanted::Distro(DistroCommand::Objects(command)) => said(distro::distro(&catalog, command).await),
+        Wanted::Profile(command) => said(profile::profile(&catalog, command).await),
+        Wanted::Host(command) => said(host::host(&catalog, command).await),
+    };
+    let done = match done {
+        Ok(Said::Text(text)) => Ok(text),
+        Ok(Said::Tried(trial)) => changes::of(settings, &store, &catalog, *trial).await,
+        Err(failure) => Err(failure),
     };
     store.close().await?;
     done
+}
+
+/// What a command comes to.
+enum Said {
+    /// It is done, and this is to be told.
+    Text(String),
+    /// It is to be tried only.
+    Tried(Box<Trial>),
+}
+
+impl From<String> for Said {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl Said {
+    fn tried(draft: Draft) -> Self {
+        Self::Tried(Box::new(Trial::Of(draft)))
+    }
+}
+
+fn said(done: Result<Said, CatalogFault>) -> Result<Said, Failure> {
+    Ok(done?)
 }
 
 async fn copy(catalog: &Catalog, which: Parent, to: &str) -> Result<String, CatalogFault> {
@@ -134,15 +158,22 @@ async fn remove(catalog: &Catalog, which: Parent) -> Result<String, CatalogFault
     Ok(format!("removed {which}\n"))
 }
 
-/// Every value in force with its layer; secrets as "(set)".
-fn report(effective: &Effective, json: bool) -> String {
+/// What the object is, then every value in force with its layer; secrets as "(set)".
+fn report(own: &[(&str, String)], effective: &Effective, json: bool) -> String {
+    let told = own.iter().filter(|(_, value)| !value.is_empty());
     if json {
-        return format!(
-            "{:#}\n",
-            json!({"values": effective.shown(), "origins": effective.origins})
-        );
+        let mut document: Map<String, Value> = told
+            .map(|(key, value)| ((*key).to_owned(), Value::from(value.as_str())))
+            .collect();
+        document.insert("values".to_owned(), effective.shown().into());
+        document.insert("origins".to_owned(), json!(effective.origins));
+        return format!("{:#}\n", Value::from(document));
     }
-    table(&["NAME", "VALUE", "FROM"], &value_rows(effective))
+    let mut rows: Vec<Vec<String>> = told
+        .map(|(key, value)| vec![format!("({key})"), value.clone(), "-".to_owned()])
+        .collect();
+    rows.extend(value_rows(effective));
+    table(&["NAME", "VALUE", "FROM"], &rows)
 }
 
 fn value_rows(effective: &Effective) -> Vec<Vec<String>> {

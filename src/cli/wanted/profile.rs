@@ -1,11 +1,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{ACTOR, FindArgs, Objects, copy, fields::Fields, remove, rename, report};
+use super::{ACTOR, FindArgs, Objects, Said, copy, fields::Fields, remove, rename, report};
 use crate::{
     app,
     cli::table::table,
-    desired::{Fault, Parent, Profile, Values},
+    desired::{Draft, Fault, Parent, Profile, Values},
     provision::{Catalog, CatalogFault},
 };
 
@@ -23,70 +23,78 @@ pub(in crate::cli) struct ProfileArgs {
     /// The profile it stands on.
     #[arg(long)]
     parent: Option<String>,
-    /// Change maps key by key instead of replacing them.
+    /// Change maps key by key and lists item by item instead of replacing them; `~word` takes a word back.
     #[arg(long)]
     in_place: bool,
-    /// Change nothing: show whose answer files would differ, and how.
+    /// Change nothing: show whose answer files and boot lines would differ, and how.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     fields: Fields,
 }
 
-impl ProfileArgs {
-    /// True when nothing is to be changed.
-    pub(super) const fn is_dry_run(&self) -> bool {
-        self.dry_run
-    }
-}
-
 /// The profile as it would be saved.
-pub(super) async fn edited(catalog: &Catalog, args: ProfileArgs) -> Result<Profile, CatalogFault> {
-    let mut profile = catalog.objects().await?.profile(&args.name)?.clone();
-    if let Some(parent) = parent_of(&args) {
-        profile.parent = parent;
+async fn drafted(catalog: &Catalog, args: ProfileArgs, new: bool) -> Result<Profile, CatalogFault> {
+    let parent = parent_of(&args);
+    if new {
+        catalog.unused_profile(&args.name).await?;
+        let parent = parent
+            .ok_or_else(|| Fault::unshown("parent", "a profile stands on something", "add --distro or --parent"))?;
+        return Ok(Profile {
+            parent,
+            values: Values::default().changed(args.fields.0, args.in_place)?,
+            name: args.name,
+        });
     }
+    let mut profile = catalog.objects().await?.profile(&args.name)?.clone();
+    profile.parent = parent.unwrap_or(profile.parent);
     profile.values = profile.values.changed(args.fields.0, args.in_place)?;
     Ok(profile)
 }
 
-pub(super) async fn profile(catalog: &Catalog, command: Objects<ProfileArgs>) -> Result<String, CatalogFault> {
+pub(super) async fn profile(catalog: &Catalog, command: Objects<ProfileArgs>) -> Result<Said, CatalogFault> {
     let now = app::now();
-    match command {
+    let text = match command {
         Objects::Add(args) => {
-            let parent = parent_of(&args)
-                .ok_or_else(|| Fault::unshown("parent", "a profile stands on something", "add --distro or --parent"))?;
-            let values = Values::default().changed(args.fields.0, args.in_place)?;
-            let name = args.name.clone();
-            catalog
-                .add_profile(
-                    Profile {
-                        name: args.name,
-                        parent,
-                        values,
-                    },
-                    ACTOR,
-                    now,
-                )
-                .await?;
-            Ok(format!("made profile {name}\n"))
+            let dry_run = args.dry_run;
+            let profile = drafted(catalog, args, true).await?;
+            if dry_run {
+                return Ok(Said::tried(Draft::Profile(profile)));
+            }
+            let name = profile.name.clone();
+            catalog.add_profile(profile, ACTOR, now).await?;
+            format!("made profile {name}\n")
         }
         Objects::Edit(args) => {
-            let profile = edited(catalog, args).await?;
+            let dry_run = args.dry_run;
+            let profile = drafted(catalog, args, false).await?;
+            if dry_run {
+                return Ok(Said::tried(Draft::Profile(profile)));
+            }
             let name = profile.name.clone();
             catalog.edit_profile(profile, ACTOR, now).await?;
-            Ok(format!("changed profile {name}\n"))
+            format!("changed profile {name}\n")
         }
         Objects::List { json } => {
             let objects = catalog.objects().await?;
-            Ok(listed(objects.profiles.values(), json))
+            listed(objects.profiles.values(), json)
         }
-        Objects::Find(args) => find(catalog, &args).await,
-        Objects::Report { name, json } => Ok(report(&catalog.objects().await?.of_profile(&name)?, json)),
-        Objects::Copy { name, to } => copy(catalog, Parent::Profile(name), &to).await,
-        Objects::Rename { name, to } => rename(catalog, Parent::Profile(name), &to).await,
-        Objects::Remove { name } => remove(catalog, Parent::Profile(name)).await,
-    }
+        Objects::Find(args) => find(catalog, &args).await?,
+        Objects::Report { name, json } => {
+            let objects = catalog.objects().await?;
+            let lineage = objects.lineage(&name)?;
+            let own = [
+                ("name", name.clone()),
+                ("stands_on", objects.profile(&name)?.parent.to_string()),
+                ("distro", lineage.distro.name.clone()),
+            ];
+            report(&own, &objects.of_profile(&name)?, json)
+        }
+        Objects::Copy { name, to } => copy(catalog, Parent::Profile(name), &to).await?,
+        Objects::Rename { name, to } => rename(catalog, Parent::Profile(name), &to).await?,
+        Objects::Remove { name } => remove(catalog, Parent::Profile(name)).await?,
+    };
+    Ok(text.into())
 }
 
 fn parent_of(args: &ProfileArgs) -> Option<Parent> {

@@ -28,6 +28,7 @@ struct Compiled {
     when: Condition,
     hostname: Option<Pattern>,
     place: Option<Pattern>,
+    tags: Vec<Pattern>,
 }
 
 impl Compiled {
@@ -38,6 +39,11 @@ impl Compiled {
             when: Condition::compile(&rule.when)?,
             hostname: pattern("hostname", &rule.hostname)?,
             place: pattern("place", &rule.place)?,
+            tags: rule
+                .tags
+                .iter()
+                .map(|tag| Pattern::compile("tags", tag))
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -145,9 +151,11 @@ impl RuleBook {
                     }
                 }
             }
-            for tag in &rule.tags {
-                if !offer.tags.iter().any(|known| known.value == *tag) {
-                    offer.tags.push(By::new(rule, tag.clone()));
+            for pattern in &compiled.tags {
+                match pattern.fill(facts) {
+                    Ok(tag) if offer.tags.iter().any(|known| known.value == tag) => {}
+                    Ok(tag) => offer.tags.push(By::new(rule, tag)),
+                    Err(fault) => offer.refused.push(By::new(rule, fault)),
                 }
             }
         }

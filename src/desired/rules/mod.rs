@@ -17,6 +17,8 @@ pub use book::{Answer, Judged, RuleBook};
 pub use give::{By, Decision, GivenLayer, Giver, Offer, Standing, decide};
 pub use names::{NAMES, Name, Sighted};
 
+use serde::Serialize;
+
 use super::{Fault, check_name};
 use condition::Condition;
 use pattern::Pattern;
@@ -37,7 +39,7 @@ const LAST: u32 = 1_000_000;
 const TAKEN: &[&str] = &["apply", "dry-run"];
 
 /// What hosts of some hardware are given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rule {
     /// Its name, unique among rules.
     pub name: String,
@@ -51,7 +53,7 @@ pub struct Rule {
     pub hostname: Option<String>,
     /// Where hosts stand: text with `{{ fact }}` in it.
     pub place: Option<String>,
-    /// Words to find hosts by.
+    /// Words to find hosts by: texts with `{{ fact }}` in them.
     pub tags: Vec<String>,
     /// Starts the installation of a host that was never installed.
     pub install: bool,
@@ -129,7 +131,6 @@ impl Rule {
                 ));
             }
         }
-        give::values("tags", &give::list(&self.tags))?;
         let sample = Sighted::new(&sample::facts());
         Condition::compile(&self.when)?.holds(&sample)?;
         for (field, text) in [("hostname", &self.hostname), ("place", &self.place)] {
@@ -137,16 +138,30 @@ impl Rule {
                 Pattern::compile(field, text)?.fill(&sample)?;
             }
         }
+        for tag in &self.tags {
+            Pattern::compile("tags", tag)?.fill(&sample)?;
+        }
         Ok(())
     }
 
-    /// Tags as people write them: words with blanks or commas between.
+    /// Tags as people write them: words with blanks or commas between; what stands in `{{ }}` is one with its word.
     #[must_use]
     pub fn read_tags(text: &str) -> Vec<String> {
-        text.split(|letter: char| letter == ',' || letter.is_whitespace())
-            .filter(|tag| !tag.is_empty())
-            .map(str::to_owned)
-            .collect()
+        let mut tags = vec![String::new()];
+        let mut rest = text;
+        while let Some(letter) = rest.chars().next() {
+            let fact = rest.starts_with("{{").then(|| rest.find("}}")).flatten();
+            let taken = fact.map_or(letter.len_utf8(), |end| end + "}}".len());
+            let (piece, after) = rest.split_at(taken);
+            if fact.is_none() && (letter == ',' || letter.is_whitespace()) {
+                tags.push(String::new());
+            } else if let Some(tag) = tags.last_mut() {
+                tag.push_str(piece);
+            }
+            rest = after;
+        }
+        tags.retain(|tag| !tag.is_empty());
+        tags
     }
 }
 

@@ -106,7 +106,12 @@ impl Pattern {
                 }
             }
         }
-        give::values(self.field, &serde_json::Value::from(out.as_str()))?;
+        let value = if self.field == "tags" {
+            give::list(std::slice::from_ref(&out))
+        } else {
+            out.as_str().into()
+        };
+        give::values(self.field, &value)?;
         Ok(out)
     }
 }

@@ -275,3 +275,19 @@ fn half_a_name_is_none() {
         );
     }
 }
+
+#[test]
+fn tags_may_hold_facts() {
+    let tags = Rule::read_tags("web,{{ vendor | lower }}-{{ serial }}  {{ bios.mode }}");
+    assert_eq!(tags, ["web", "{{ vendor | lower }}-{{ serial }}", "{{ bios.mode }}"]);
+    let mut tagged = rule("a", "true");
+    tagged.tags = vec!["web".into(), "sn-{{ serial | lower }}".into()];
+    tagged.check().expect("well-formed");
+    let offer = RuleBook::new(vec![tagged.clone()]).offer(&sample());
+    let given: Vec<&str> = offer.tags.iter().map(|tag| tag.value.as_str()).collect();
+    assert_eq!(given.len(), 2, "{offer:?}");
+    assert!(given[1].starts_with("sn-") && !given[1].contains('{'), "{given:?}");
+    tagged.tags = vec!["{{ seriall }}".into()];
+    let fault = tagged.check().expect_err("refused").to_string();
+    assert!(fault.contains("tags") && fault.contains("serial"), "{fault}");
+}

@@ -112,14 +112,6 @@ impl From<provision::Affected> for Affected {
     }
 }
 
-/// The name that something gets.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewName {
-    /// 1 to 128 letters, digits, `_`, `-`, `.` and `:`.
-    pub(super) to: String,
-}
-
 /// What a distro or profile stands on: `{"distro": NAME}` or `{"profile": NAME}`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -275,7 +275,8 @@ pub(super) async fn cancel_install(
 #[derive(Debug, Deserialize, Default, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct NameTyped {
-    /// The host's name, where a running system would be overwritten.
+    /// The host's name, where what is on its disks would be overwritten: it is in service, or an installation of it came
+    /// as far as its answer file.
     name: Option<String>,
 }
 

@@ -8,6 +8,7 @@ mod distros;
 mod hosts;
 mod installs;
 mod network;
+mod object;
 mod plans;
 mod profiles;
 mod rules;
@@ -117,7 +118,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .api(read_hosts, handlers!(rules::rule))
         .api(Access::Needs(Permission::Install), handlers!(rules::put_rule))
         .api(Access::Needs(Permission::Install), handlers!(rules::remove_rule))
-        .api(read_hosts, handlers!(rules::try_rules))
+        // A trial works an expression of the caller's out on what every host has reported: it is for those who enter rules.
+        .api(Access::Needs(Permission::Install), handlers!(rules::try_rules))
         .api(Access::Needs(Permission::Install), handlers!(rules::apply_rules))
         .api(Access::Needs(Permission::OwnAccount), handlers!(account::me))
         .api(

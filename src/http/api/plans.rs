@@ -11,7 +11,6 @@ use uuid::Uuid;
 use super::desired::{Affected, Effective, preview, values};
 use crate::{
     desired::{Draft, HostPlan, rules::Giver},
-    discovery::FeedItem,
     http::{PageState, Problem, guard::Known},
     inventory::HostId,
     provision::HostDesired,
@@ -136,7 +135,7 @@ pub(super) async fn put_plan(
         given: had.given,
     };
     state.catalog().set_plan(plan, &caller.actor(), state.now()).await?;
-    state.feed().tell(FeedItem::Host(HostId(id)));
+    state.plan_changed(HostId(id)).await;
     self::plan(State(state), Path(id)).await
 }
 
@@ -153,6 +152,6 @@ pub(super) async fn remove_plan(
         .catalog()
         .remove_plan(HostId(id), &caller.actor(), state.now())
         .await?;
-    state.feed().tell(FeedItem::Host(HostId(id)));
+    state.plan_changed(HostId(id)).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -256,7 +256,8 @@ impl From<use_case::TrialHost> for RuleTrialHost {
     }
 }
 
-/// Tries rules on every host that has reported; nothing is changed.
+/// Tries rules on every host that has reported; nothing is changed. For those who may enter rules (operators and
+/// administrators), as it works an expression out on every host and shows values of hosts.
 #[utoipa::path(post, path = "/api/v1/rules/dry-run", tag = "rules", request_body = TrialWanted, responses(
     (status = 200, body = RuleTrial), (status = "default", body = Problem)))]
 pub(super) async fn try_rules(

@@ -42,7 +42,8 @@ pub(super) struct Host {
     boot_verdict: Option<String>,
     booted_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
-    last_seen_at: DateTime<Utc>,
+    /// When anything was heard of it; none of a host that was entered and not heard of yet.
+    last_seen_at: Option<DateTime<Utc>>,
     reported_at: Option<DateTime<Utc>>,
     /// Hosts that this one may be the same as.
     ambiguous_with: Vec<Uuid>,
@@ -50,6 +51,7 @@ pub(super) struct Host {
 
 impl From<inventory::Host> for Host {
     fn from(host: inventory::Host) -> Self {
+        let last_seen_at = host.seen_at();
         Self {
             id: host.id.0,
             name: host.name,
@@ -73,7 +75,7 @@ impl From<inventory::Host> for Host {
             boot_verdict: host.boot_verdict,
             booted_at: host.booted_at,
             created_at: host.created_at,
-            last_seen_at: host.last_seen_at,
+            last_seen_at,
             reported_at: host.reported_at,
             ambiguous_with: host.ambiguous_with.into_iter().map(|id| id.0).collect(),
         }

@@ -21,7 +21,8 @@ pub(super) async fn loader(
     name: Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    serve(state.0, FileKind::Loader, client.0, method, name.0, &headers).await
+    let name = name.0.trim_start_matches('/').to_owned();
+    serve(state.0, FileKind::Loader, client.0, method, name, &headers).await
 }
 
 pub(super) async fn image(

@@ -8,7 +8,8 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, Path, Query, State},
+    body::Bytes,
+    extract::{ConnectInfo, DefaultBodyLimit, Path, Query, State},
     http::{HeaderMap, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
@@ -23,7 +24,7 @@ use serde_json::json;
 
 use super::{WRONG_TOKENS, lock};
 use crate::{
-    auth::{ClientAddress, Throttle},
+    auth::{ClientAddress, Secret, Throttle},
     http::{
         Problem,
         deadline::{LONGEST_REQUEST, in_time},
@@ -31,6 +32,9 @@ use crate::{
     install::Packages,
     provision::install::{AnswerRefused, Installs},
 };
+
+/// Longest body of an enrolment, bytes: a credential has some eighty.
+const LONGEST_ENROLMENT: usize = 1024;
 
 #[derive(Clone)]
 struct InstallState {
@@ -49,7 +53,10 @@ pub fn install_router(installs: Installs) -> Router {
         .route("/boot/answer/{token}/", get(answer))
         .route("/boot/answer/{token}/{part}", get(seed))
         .route("/boot/stage/{token}", get(stage).post(stage))
-        .route("/boot/enrol", post(enrol))
+        .route(
+            "/boot/enrol",
+            post(enrol).layer(DefaultBodyLimit::max(LONGEST_ENROLMENT)),
+        )
         .route("/cblr/svc/op/{op}/system/{name}", get(cobbler).post(cobbler))
         .layer(middleware::from_fn_with_state(LONGEST_REQUEST, in_time))
         .with_state(state)
@@ -136,19 +143,38 @@ async fn stage(
         .map_err(|refused| state.refuse(client, &refused))
 }
 
+/// The credential that an agent has made for itself. It has no `Debug`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Proposed {
+    credential: String,
+}
+
 async fn enrol(
     State(state): State<InstallState>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     TypedHeader(token): TypedHeader<Authorization<Bearer>>,
+    body: Bytes,
 ) -> Result<Response, Problem> {
     let client = client.ip().to_canonical();
     let token = token.token().to_owned();
+    let own = if body.is_empty() {
+        None
+    } else {
+        // What is wrong in it is not repeated: it may hold a secret.
+        let proposed: Proposed =
+            serde_json::from_slice(&body).map_err(|_| state.refuse(client, &AnswerRefused::NoCredential))?;
+        Some(Secret::chosen(proposed.credential))
+    };
     let given = state.clone();
-    let enrolled = tokio::spawn(async move { given.installs.enrol(&token, client).await })
+    let enrolled = tokio::spawn(async move { given.installs.enrol(&token, client, own).await })
         .await
         .map_err(|stopped| Problem::internal(&stopped))?
         .map_err(|refused| state.refuse(client, &refused))?;
-    let body = json!({ "host": enrolled.host.to_string(), "credential": enrolled.credential.reveal() });
+    let mut body = json!({ "host": enrolled.host.to_string() });
+    if let Some(credential) = &enrolled.credential {
+        body["credential"] = credential.reveal().into();
+    }
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
@@ -186,6 +212,16 @@ impl InstallState {
             AnswerRefused::Store(cause) => return Problem::internal(cause),
             AnswerRefused::NotMade => {
                 return Problem::new(StatusCode::CONFLICT, "answer_not_made", refused.to_string());
+            }
+            AnswerRefused::CredentialKnown => {
+                return Problem::new(StatusCode::CONFLICT, "agent_credential_known", refused.to_string());
+            }
+            AnswerRefused::NoCredential => {
+                return Problem::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "agent_credential_malformed",
+                    refused.to_string(),
+                );
             }
             AnswerRefused::Unknown => "install_token_unknown",
             AnswerRefused::Old => "install_token_old",

@@ -94,7 +94,8 @@ pub fn boot_router(discovery: Discovery, bounds: BootBounds) -> Router {
         .route("/boot/grub/script", get(script::grub))
         // A signed GRUB knows its folder by this name only, at the root of where it was loaded from.
         .route("/grub/{*name}", get(script::grub_file))
-        .route("/boot/loader/{name}", get(content::loader))
+        // More than one name, because shim asks for what it starts next with a slash too many: `/boot/loader//grubx64.efi`.
+        .route("/boot/loader/{*name}", get(content::loader))
         .route("/boot/image/{name}", get(content::image))
         .route("/boot/agent", get(content::agent))
         .route("/boot/agent/{architecture}", get(content::agent))

@@ -7,8 +7,13 @@ use crate::{
     http::Problem,
     inventory::HostId,
     provision::answers::{AnswersFault, Preview},
-    render::answer::{Finding, Grade},
+    render::answer::{Finding, Grade, Part, parts},
 };
+
+/// How many times a script within a script is looked into.
+const DEEPEST: u8 = 3;
+/// Characters of a run of base64 that are shown where the script itself stands below.
+const BEGINNING: usize = 24;
 
 /// The file, or why there is none.
 #[derive(Serialize)]
@@ -27,11 +32,49 @@ pub(super) struct Shown {
 #[derive(Serialize)]
 struct Line {
     number: usize,
-    text: String,
+    text: Written,
     /// The template; a site's own with `site/` before it.
     template: String,
     line: usize,
     findings: Vec<Found>,
+}
+
+/// A line as people read it: runs of base64 cut short, and the scripts that they hold.
+#[derive(Serialize)]
+pub(super) struct Written {
+    /// Text, and how many characters were left out of its end.
+    pieces: Vec<(String, usize)>,
+    scripts: Vec<Vec<Self>>,
+}
+
+impl Written {
+    fn of(line: &str, depth: u8) -> Self {
+        let mut out = Self {
+            pieces: Vec::new(),
+            scripts: Vec::new(),
+        };
+        if depth == 0 {
+            out.pieces.push((line.to_owned(), 0));
+            return out;
+        }
+        for part in parts(line) {
+            match part {
+                Part::Plain(text) => out.pieces.push((text.to_owned(), 0)),
+                Part::Script { encoded, text } => {
+                    let beginning: String = encoded.chars().take(BEGINNING).collect();
+                    out.pieces.push((beginning, encoded.len().saturating_sub(BEGINNING)));
+                    out.scripts
+                        .push(text.lines().map(|line| Self::of(line, depth - 1)).collect());
+                }
+            }
+        }
+        out
+    }
+}
+
+/// A text without where its lines come from: the one that was served to a machine.
+pub(super) fn written(text: &str) -> Vec<Written> {
+    text.lines().map(|line| Written::of(line, DEEPEST)).collect()
 }
 
 #[derive(Serialize)]
@@ -97,7 +140,7 @@ fn of(preview: Preview) -> Shown {
             .enumerate()
             .map(|(place, line)| Line {
                 number: place + 1,
-                text: line.text.clone(),
+                text: Written::of(&line.text, DEEPEST),
                 template: line
                     .template
                     .strip_prefix("built-in/")

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     activity::Chart,
+    listing::{Pager, Pill},
     verdict,
     view::{Place, View},
 };
@@ -125,24 +126,10 @@ struct HostsData {
     pills: Vec<Pill>,
     heads: HashMap<&'static str, Head>,
     rows: Vec<Row>,
-    total: u64,
-    from: u64,
-    to: u64,
-    page: u64,
-    pages: u64,
-    previous: Option<String>,
-    next: Option<String>,
+    pager: Pager,
     /// No host at all: say how to get one.
     empty: bool,
     chart: Option<Chart>,
-}
-
-#[derive(Serialize)]
-struct Pill {
-    key: String,
-    count: Option<u64>,
-    address: String,
-    current: bool,
 }
 
 #[derive(Serialize)]
@@ -169,7 +156,7 @@ pub(super) struct Row {
     address: Option<String>,
     mac: Option<String>,
     more_macs: usize,
-    seen: DateTime<Utc>,
+    seen: Option<DateTime<Utc>>,
     ambiguous: bool,
 }
 
@@ -213,7 +200,7 @@ fn row(host: &Host, macs: &[MacAddr]) -> Row {
         address: host.address.map(|address| address.to_string()),
         mac: macs.first().map(ToString::to_string),
         more_macs: macs.len().saturating_sub(1),
-        seen: host.last_seen_at,
+        seen: host.seen_at(),
         ambiguous: !host.ambiguous_with.is_empty(),
     }
 }
@@ -259,14 +246,14 @@ async fn data(view: &View, asked: &Asked) -> Result<HostsData, StoreError> {
 
     let mut pills = vec![Pill {
         key: "hosts.all".to_owned(),
-        count: Some(all),
+        count: all,
         address: asked.address(&[("state", ""), ("trouble", "")]),
         current: asked.state.is_empty() && !asked.trouble(),
     }];
     if trouble > 0 || asked.trouble() {
         pills.push(Pill {
             key: "hosts.trouble".to_owned(),
-            count: Some(trouble),
+            count: trouble,
             address: asked.address(&[("state", ""), ("trouble", "1")]),
             current: asked.trouble(),
         });
@@ -277,7 +264,7 @@ async fn data(view: &View, asked: &Asked) -> Result<HostsData, StoreError> {
             .filter(|state| counts.contains_key(state) || asked.state == state.as_str())
             .map(|state| Pill {
                 key: format!("state.{}", state.as_str()),
-                count: counts.get(&state).copied().or(Some(0)),
+                count: counts.get(&state).copied().unwrap_or_default(),
                 address: asked.address(&[("state", state.as_str()), ("trouble", "")]),
                 current: asked.state == state.as_str(),
             }),
@@ -300,9 +287,9 @@ async fn data(view: &View, asked: &Asked) -> Result<HostsData, StoreError> {
         .collect();
 
     let page = asked.page();
-    let pages = found.total.div_ceil(PAGE).max(1);
-    let from = (page - 1).saturating_mul(PAGE) + 1;
-    let shown = rows.len() as u64;
+    let pager = Pager::new(page, PAGE, rows.len(), found.total, |page| {
+        asked.address(&[("page", &page.to_string())])
+    });
     Ok(HostsData {
         q: asked.q.clone(),
         state: asked.state.clone(),
@@ -312,13 +299,7 @@ async fn data(view: &View, asked: &Asked) -> Result<HostsData, StoreError> {
         pills,
         heads,
         rows,
-        total: found.total,
-        from: if shown == 0 { 0 } else { from },
-        to: if shown == 0 { 0 } else { from + shown - 1 },
-        page,
-        pages,
-        previous: (page > 1).then(|| asked.address(&[("page", &(page - 1).to_string())])),
-        next: (page < pages).then(|| asked.address(&[("page", &(page + 1).to_string())])),
+        pager,
         empty: all == 0,
         chart,
     })

@@ -22,7 +22,7 @@ impl Tag {
             LayerName::Settings => ("settings", None, Some("/defaults".to_owned())),
             LayerName::Distro(name) => ("distro", Some(name.clone()), Some(format!("/distros/{name}"))),
             LayerName::Profile(name) => ("profile", Some(name.clone()), Some(format!("/profiles/{name}"))),
-            LayerName::Rule(name) => ("rule", Some(name.clone()), None),
+            LayerName::Rule(name) => ("rule", Some(name.clone()), Some(format!("/rules/{name}"))),
             LayerName::Host(_) => ("host", None, None),
         };
         Self { kind, name, address }
@@ -148,8 +148,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                "kernel_options console = tty0, ttyS0 (own)",
                 "kernel_options quiet =  (above)",
+                "kernel_options console = tty0, ttyS0 (own)",
                 "root_password_hash  = (set) (own)",
                 "network interfaces.eth0.dhcp = true (own)",
                 "name_servers  = 10.0.0.1 (above)",

@@ -4,11 +4,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{format, hosts, view::View};
+use super::{answer, format, hosts, view::View};
 use crate::{
     auth::Permission,
+    http::PageState,
     install::{FailedBy, Limits, Outcome, Stage, Usual},
-    inventory::{Host, HostId, State},
+    inventory::{Host, HostId},
     store::{Install, InstallQuery, StoreError},
 };
 
@@ -55,7 +56,7 @@ pub(super) struct Shown {
     log: Vec<LogRow>,
     /// Id of the oldest line, when there are older ones.
     older: Option<Uuid>,
-    snapshot: Option<String>,
+    snapshot: Option<Vec<answer::Written>>,
     may_cancel: bool,
 }
 
@@ -109,7 +110,7 @@ pub(super) struct Start {
     running: bool,
     profile: Option<String>,
     again: bool,
-    /// The name to be typed, where a running system would be overwritten.
+    /// The name to be typed, where what is on the disks would be overwritten.
     name: Option<String>,
     pub(super) refused: Option<Refused>,
 }
@@ -158,8 +159,9 @@ fn look(outcome: Outcome, stuck: bool) -> (&'static str, &'static str) {
     }
 }
 
-fn stuck(install: &Install, now: DateTime<Utc>) -> bool {
-    install.outcome == Outcome::Open && Limits.look(&install.progress, now).is_some()
+fn stuck(state: &PageState, install: &Install) -> bool {
+    let silent = state.silence(install.progress.heard_at);
+    install.outcome == Outcome::Open && Limits.look(&install.progress, silent).is_some()
 }
 
 /// `user:anna` as people say it.
@@ -167,8 +169,8 @@ fn who(actor: &str) -> String {
     actor.strip_prefix("user:").unwrap_or(actor).to_owned()
 }
 
-pub(super) fn row(install: Install, host: Option<&Host>, now: DateTime<Utc>) -> Row {
-    let stuck = stuck(&install, now);
+pub(super) fn row(state: &PageState, install: Install, host: Option<&Host>) -> Row {
+    let (stuck, now) = (stuck(state, &install), state.now());
     let (tone, icon) = look(install.outcome, stuck);
     let progress = install.progress;
     let reached = Stage::ALL.iter().take_while(|stage| **stage < progress.stage).count();
@@ -220,7 +222,7 @@ pub(super) async fn shown(
     };
     let log = store.install_log(install.id, before, LINES).await?;
     let older = log.last().filter(|_| log.len() as u64 == LINES).map(|line| line.id);
-    let stuck = stuck(&install, now);
+    let stuck = stuck(&view.state, &install);
     let (tone, icon) = look(install.outcome, stuck);
     let open = install.outcome == Outcome::Open;
     let stages = stages(&install, &usual, now);
@@ -300,7 +302,7 @@ pub(super) async fn shown(
             })
             .collect(),
         older,
-        snapshot: install.snapshot,
+        snapshot: install.snapshot.as_deref().map(answer::written),
         may_cancel: open && may(view),
     })
 }
@@ -356,29 +358,37 @@ pub(super) async fn tab(view: &View, host: &Host, before: Option<Uuid>) -> Resul
     let mut all = view.state.store().installs(&query).await?.0.into_iter();
     let newest = all.next();
     let profile = view.state.store().plan(host.id).await?.profile;
-    let start = start(view, host, profile, newest.as_ref().map(|install| install.outcome));
-    let now = view.state.now();
+    let start = start(view, host, profile, newest.as_ref().map(|install| install.outcome)).await?;
     Ok(InstallTab {
         start,
         shown: match newest {
             Some(install) => Some(shown(view, install, Some(host), before).await?),
             None => None,
         },
-        earlier: all.map(|install| row(install, Some(host), now)).collect(),
+        earlier: all.map(|install| row(&view.state, install, Some(host))).collect(),
     })
 }
 
 /// What starts an installation of a host whose newest one came to `last`.
-pub(super) fn start(view: &View, host: &Host, profile: Option<String>, last: Option<Outcome>) -> Start {
+pub(super) async fn start(
+    view: &View,
+    host: &Host,
+    profile: Option<String>,
+    last: Option<Outcome>,
+) -> Result<Start, StoreError> {
     let running = last == Some(Outcome::Open);
-    Start {
+    let name = match view.state.installs() {
+        Ok(installs) if !running => installs.name_to_type(host).await?,
+        _ => None,
+    };
+    Ok(Start {
         may: !running && may(view),
         running,
         profile,
         again: last.is_some(),
-        name: (host.state == State::Active).then(|| host.name.clone().unwrap_or_else(|| host.id.to_string())),
+        name,
         refused: None,
-    }
+    })
 }
 
 impl InstallTab {

@@ -15,6 +15,7 @@ use super::{
     host, install,
     layer::Sent,
     layer_page::{done, typed},
+    listing::{Pager, Pill},
     view::{Place, View},
 };
 use crate::{
@@ -73,22 +74,8 @@ struct ListData {
     outcome: String,
     pills: Vec<Pill>,
     rows: Vec<install::Row>,
-    total: u64,
-    from: u64,
-    to: u64,
-    page: u64,
-    pages: u64,
-    previous: Option<String>,
-    next: Option<String>,
+    pager: Pager,
     empty: bool,
-}
-
-#[derive(Serialize)]
-struct Pill {
-    key: String,
-    count: u64,
-    address: String,
-    current: bool,
 }
 
 pub(super) async fn page(view: View, Query(asked): Query<Asked>) -> Response {
@@ -105,7 +92,7 @@ pub(super) async fn page(view: View, Query(asked): Query<Asked>) -> Response {
 }
 
 async fn data(view: &View, asked: &Asked) -> Result<ListData, StoreError> {
-    let (store, now) = (view.state.store(), view.state.now());
+    let store = view.state.store();
     let outcome = asked.outcome.parse::<Outcome>().ok();
     let page = asked.page();
     let query = InstallQuery {
@@ -126,7 +113,7 @@ async fn data(view: &View, asked: &Asked) -> Result<ListData, StoreError> {
         .collect();
     let row = |install: Install| {
         let host = hosts.get(&install.host);
-        install::row(install, host, now)
+        install::row(&view.state, install, host)
     };
     let rows: Vec<install::Row> = found.into_iter().map(row).collect();
     let all: u64 = counts.values().sum();
@@ -142,22 +129,14 @@ async fn data(view: &View, asked: &Asked) -> Result<ListData, StoreError> {
         address: asked.address(one.as_str(), 1),
         current: outcome == Some(*one),
     }));
-    let pages = total.div_ceil(PAGE).max(1);
-    let shown = rows.len() as u64;
-    let before = (page - 1).saturating_mul(PAGE);
     let word = outcome.map_or("", Outcome::as_str);
+    let pager = Pager::new(page, PAGE, rows.len(), total, |page| asked.address(word, page));
     Ok(ListData {
         q: asked.q.clone(),
         outcome: word.to_owned(),
         pills,
         rows,
-        total,
-        from: if shown == 0 { 0 } else { before + 1 },
-        to: if shown == 0 { 0 } else { before + shown },
-        page,
-        pages,
-        previous: (page > 1).then(|| asked.address(word, page - 1)),
-        next: (page < pages).then(|| asked.address(word, page + 1)),
+        pager,
         empty: all == 0,
     })
 }
@@ -225,7 +204,7 @@ async fn one_data(
     };
     let newest = store.installs(&newest).await?.0.first().map(|install| install.outcome);
     let profile = store.plan(id).await?.profile;
-    let mut start = install::start(view, &host, profile, newest);
+    let mut start = install::start(view, &host, profile, newest).await?;
     start.refused = refused;
     let shown = install::shown(view, found, Some(&host), before).await?;
     Ok(Some((id, OneData { shown, start })))

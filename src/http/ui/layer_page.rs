@@ -112,6 +112,15 @@ pub(super) fn typed<'a>(key: &str, sent: Option<&'a Sent>) -> Option<&'a str> {
     sent?.get(key).map(String::as_str)
 }
 
+/// The view that a form was sent from.
+pub(super) fn form_view(sent: &Sent) -> &'static str {
+    if typed("mode", Some(sent)) == Some("text") {
+        "text"
+    } else {
+        "edit"
+    }
+}
+
 impl LayerPage {
     pub(super) fn new(view: &View, kind: &'static str, name: Option<&str>, address: String, asked: &Asked) -> Self {
         Self {

@@ -15,8 +15,12 @@ mod install;
 mod installs;
 mod layer;
 mod layer_page;
+mod listing;
+mod object;
 mod plan;
 mod profiles;
+mod rule_form;
+mod rules;
 mod story;
 mod templates;
 mod tree;
@@ -33,7 +37,10 @@ pub(super) use view::problem_page;
 use axum::response::Redirect;
 
 use super::guard::{Access, Routes};
-use crate::auth::Permission;
+use crate::{
+    auth::Permission,
+    desired::{Distro, Profile},
+};
 
 /// Every page.
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -55,20 +62,29 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/installs/{id}/cancel", install, installs::cancel)
         .post("/installs/{id}/retry", install, installs::retry)
         .get("/profiles", hosts, tree::page)
-        .get("/new/profile", edit, profiles::new)
-        .post("/new/profile", edit, profiles::add)
-        .get("/profiles/{name}", hosts, profiles::page)
-        .post("/profiles/{name}", edit, profiles::save)
-        .post("/profiles/{name}/copy", edit, profiles::copy)
-        .post("/profiles/{name}/rename", edit, profiles::rename)
-        .post("/profiles/{name}/remove", edit, profiles::remove)
-        .get("/new/distro", edit, distros::new)
-        .post("/new/distro", edit, distros::add)
-        .get("/distros/{name}", hosts, distros::page)
-        .post("/distros/{name}", edit, distros::save)
-        .post("/distros/{name}/copy", edit, distros::copy)
-        .post("/distros/{name}/rename", edit, distros::rename)
-        .post("/distros/{name}/remove", edit, distros::remove)
+        .get("/new/profile", edit, object::new::<Profile>)
+        .post("/new/profile", edit, object::add::<Profile>)
+        .get("/profiles/{name}", hosts, object::page::<Profile>)
+        .post("/profiles/{name}", edit, object::save::<Profile>)
+        .post("/profiles/{name}/copy", edit, object::copy::<Profile>)
+        .post("/profiles/{name}/rename", edit, object::rename::<Profile>)
+        .post("/profiles/{name}/remove", edit, object::remove::<Profile>)
+        .get("/new/distro", edit, object::new::<Distro>)
+        .post("/new/distro", edit, object::add::<Distro>)
+        .get("/distros/{name}", hosts, object::page::<Distro>)
+        .post("/distros/{name}", edit, object::save::<Distro>)
+        .post("/distros/{name}/copy", edit, object::copy::<Distro>)
+        .post("/distros/{name}/rename", edit, object::rename::<Distro>)
+        .post("/distros/{name}/remove", edit, object::remove::<Distro>)
+        .get("/rules", hosts, rules::page)
+        .get("/rules/dry-run", install, rules::dry_run)
+        .post("/rules/apply", install, rules::apply)
+        .get("/new/rule", install, rules::new)
+        .post("/new/rule", install, rules::add)
+        .get("/rules/{name}", hosts, rules::one)
+        .post("/rules/{name}", install, rules::save)
+        .post("/rules/{name}/move", install, rules::shift)
+        .post("/rules/{name}/remove", install, rules::remove)
         .get("/defaults", hosts, tree::defaults)
         .post("/defaults", edit, tree::save_defaults)
         .get("/dhcp", network, dhcp::page)

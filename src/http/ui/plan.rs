@@ -7,13 +7,12 @@ use super::{
     answer, host,
     in_force::{self, Tag},
     layer::{self, FaultShown, LayerForm, Sent},
-    layer_page::{done, lineage, may_edit, typed},
+    layer_page::{done, form_view, lineage, may_edit, typed},
     view::View,
 };
 use crate::{
     auth::Caller,
     desired::{Effective, Fault, HostPlan, LayerName, Parent, Values, rules::Giver},
-    discovery::FeedItem,
     http::{Problem, guard::Known},
     inventory::HostId,
     provision::{CatalogFault, HostDesired},
@@ -106,6 +105,11 @@ async fn above(view: &View, plan: &HostPlan) -> Result<Effective, Problem> {
     Ok(objects.of_host(&bare, "").unwrap_or_default())
 }
 
+/// The host that an address names.
+fn known_id(word: &str) -> Result<HostId, Problem> {
+    word.parse().map_err(|_| host::unknown())
+}
+
 /// Saves the host's own values.
 pub(super) async fn save(
     view: View,
@@ -113,13 +117,11 @@ pub(super) async fn save(
     Path(id): Path<String>,
     Form(sent): Form<Sent>,
 ) -> Response {
-    let Ok(id) = id.parse::<HostId>() else {
-        return view.problem(&host::unknown());
+    let answer = match known_id(&id) {
+        Ok(id) => put(&view, &caller, id, &sent).await,
+        Err(problem) => Err(problem),
     };
-    match put(&view, &caller, id, &sent).await {
-        Ok(response) => response,
-        Err(problem) => view.problem(&problem),
-    }
+    answer.unwrap_or_else(|problem| view.problem(&problem))
 }
 
 async fn put(view: &View, caller: &Caller, id: HostId, sent: &Sent) -> Result<Response, Problem> {
@@ -137,8 +139,7 @@ async fn put(view: &View, caller: &Caller, id: HostId, sent: &Sent) -> Result<Re
             }
         }
     };
-    let as_text = typed("mode", Some(sent)) == Some("text");
-    let mut tab = outline(view, &desired, if as_text { "text" } else { "edit" }).await?;
+    let mut tab = outline(view, &desired, form_view(sent)).await?;
     let above = above(view, &desired.plan).await?;
     tab.form = Some(layer::form(&desired.plan.values, &above, Some(sent), &faults));
     Ok(refused(view, id, tab).await)
@@ -151,13 +152,11 @@ pub(super) async fn choose(
     Path(id): Path<String>,
     Form(sent): Form<Sent>,
 ) -> Response {
-    let Ok(id) = id.parse::<HostId>() else {
-        return view.problem(&host::unknown());
+    let answer = match known_id(&id) {
+        Ok(id) => give(&view, &caller, id, &sent).await,
+        Err(problem) => Err(problem),
     };
-    match give(&view, &caller, id, &sent).await {
-        Ok(response) => response,
-        Err(problem) => view.problem(&problem),
-    }
+    answer.unwrap_or_else(|problem| view.problem(&problem))
 }
 
 async fn give(view: &View, caller: &Caller, id: HostId, sent: &Sent) -> Result<Response, Problem> {
@@ -190,7 +189,7 @@ async fn set(view: &View, caller: &Caller, plan: HostPlan) -> Result<Option<Faul
         .await
     {
         Ok(()) => {
-            view.state.feed().tell(FeedItem::Host(id));
+            view.state.plan_changed(id).await;
             Ok(None)
         }
         Err(CatalogFault::Refused(fault)) => Ok(Some(fault)),

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     layer::{self, Sent},
-    layer_page::{Asked, LayerPage, Sending, done, may_edit, send, typed},
+    layer_page::{Asked, LayerPage, Sending, done, form_view, may_edit, send},
     view::{Place, View},
 };
 use crate::{
@@ -126,11 +126,7 @@ async fn put_defaults(view: &View, caller: &Caller, sent: &Sent) -> Result<Respo
         Sending::Saved => Ok(done("/defaults?saved=1")),
         Sending::Again(faults, confirming) => {
             let mut page = LayerPage::new(view, "defaults", None, "/defaults".to_owned(), &Asked::default());
-            page.shows = if typed("mode", Some(sent)) == Some("text") {
-                "text"
-            } else {
-                "edit"
-            };
+            page.shows = form_view(sent);
             page.form = Some(confirming.map_or_else(|| form(&faults), |form| *form));
             Ok(page.answer(view))
         }

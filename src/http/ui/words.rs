@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use crate::{
         boot::{Architecture, EventKind, Rule, VerdictCode},
-        desired::FIELDS,
+        desired::{FIELDS, rules::NAMES},
         install::{FailedBy, Outcome, Stage},
         inventory::{ComponentKind, State},
         store::Role,
@@ -228,6 +228,7 @@ mod tests {
             wanted.push(format!("field.{}", field.key));
             wanted.push(format!("field_hint.{}", field.key));
         }
+        wanted.extend(NAMES.iter().map(|name| format!("fact.{}", name.path)));
         wanted.extend(
             Stage::ALL
                 .iter()

@@ -1,10 +1,13 @@
-//! The answer files of every host that has a profile: read in a few large steps, rendered on all processors.
+//! The answer files of every host that has a profile: read in a few large steps, each while the one before it is
+//! rendered on all processors.
 
-use std::io;
+use std::{collections::HashMap, io};
 
-use super::{Answers, AnswersFault, plain, render};
+use muster_facts::Facts;
+
+use super::{Answers, AnswersFault, plain, preview::wrong_values, render};
 use crate::{
-    desired::HostPlan,
+    desired::{AboveHosts, Fault, HostPlan},
     install::redact,
     inventory::Host,
     provision::{HostDesired, catalog::label, install::AnswerContext},
@@ -48,48 +51,82 @@ impl Answers {
         let context = AnswerContext::of_preview(base_url);
         let ksvalidator = check.then(Ksvalidator::find).flatten();
         let mut every = Every::default();
-        let mut plans = plans.into_iter().filter(|(_, plan)| plan.profile.is_some()).peekable();
-        while plans.peek().is_some() {
-            let step: Vec<_> = plans.by_ref().take(STEP).collect();
-            let hosts: Vec<_> = step.iter().map(|(host, _)| host.id).collect();
-            let facts = self.store.newest_facts(&hosts).await.map_err(AnswersFault::from)?;
-            let one = |(host, plan): &(Host, HostPlan)| -> Result<(), EveryFault> {
-                let known = facts.get(&host.id);
-                let desired = HostDesired::with(host.clone(), plan.clone(), &objects).map_err(AnswersFault::from)?;
-                let answer = if check {
-                    let answer = render(&self.library, &desired, known, &context)?;
-                    let findings = check_with(&answer, ksvalidator.as_ref());
-                    if let Some(finding) = findings.into_iter().find(|finding| finding.grade == Grade::Error) {
-                        let why = format!("line {}: {} ({})", finding.line, finding.message, finding.checker);
-                        return Err(EveryFault::Refused(redact(
-                            &why,
-                            answer.secrets.iter().map(String::as_str),
-                        )));
-                    }
-                    PlainAnswer {
-                        text: answer.text,
-                        secrets: answer.secrets,
-                    }
-                } else {
-                    plain(&self.library, &desired, known, &context)?
-                };
-                let text = redact(&answer.text, answer.secrets.iter().map(String::as_str));
-                write(&Rendered {
-                    label: &label(host),
-                    text: &text,
-                })
-                .map_err(EveryFault::Write)
+        let above: HashMap<&str, Result<AboveHosts, Fault>> = objects
+            .profiles
+            .keys()
+            .map(|name| (name.as_str(), objects.above_hosts(Some(name))))
+            .collect();
+        let missing = |name: &str| objects.above_hosts(Some(name)).map(|_| ()).err();
+        let mut plans = plans.into_iter().filter(|(_, plan)| plan.profile.is_some());
+        let mut read_next = || {
+            let hosts: Vec<_> = plans.by_ref().take(STEP).collect();
+            let ids: Vec<_> = hosts.iter().map(|(host, _)| host.id).collect();
+            let store = self.store.clone();
+            (!hosts.is_empty()).then(|| (hosts, tokio::spawn(async move { store.newest_facts(&ids).await })))
+        };
+        let mut next = read_next();
+        while let Some((step, facts)) = next {
+            let facts = match facts.await {
+                Ok(facts) => facts.map_err(AnswersFault::from)?,
+                Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
             };
-            let done = on_all_processors(&step, one);
-            for ((host, _), done) in step.iter().zip(done) {
+            // Read while these are rendered.
+            next = read_next();
+            let one = |(host, plan): (Host, HostPlan)| -> (String, Result<(), EveryFault>) {
+                let label = label(&host);
+                let known = facts.get(&host.id);
+                let profile = plan.profile.as_deref().unwrap_or_default();
+                let answer = match above.get(profile) {
+                    Some(Ok(above)) => {
+                        let desired = HostDesired::below(host, plan, above);
+                        self.rendered(&desired, known, &context, check.then_some(ksvalidator.as_ref()))
+                    }
+                    Some(Err(fault)) => Err(AnswersFault::from(fault.clone()).into()),
+                    None => Err(missing(profile)
+                        .map_or(AnswersFault::Unknown, AnswersFault::from)
+                        .into()),
+                };
+                let done = answer.and_then(|answer| {
+                    let text = redact(&answer.text, answer.secrets.iter().map(String::as_str));
+                    let label = label.as_str();
+                    write(&Rendered { label, text: &text }).map_err(EveryFault::Write)
+                });
+                (label, done)
+            };
+            for (label, done) in on_all_processors(step, one) {
                 match done {
                     Ok(()) => every.files += 1,
                     Err(EveryFault::Write(error)) => return Err(EveryFault::Write(error)),
-                    Err(fault) => every.faults.push((label(host), fault.to_string())),
+                    Err(fault) => every.faults.push((label, fault.to_string())),
                 }
             }
         }
         Ok(every)
+    }
+
+    /// One host's file; read by the checkers too when `check` is there.
+    fn rendered(
+        &self,
+        desired: &HostDesired,
+        known: Option<&Facts>,
+        context: &AnswerContext,
+        check: Option<Option<&Ksvalidator>>,
+    ) -> Result<PlainAnswer, EveryFault> {
+        let Some(ksvalidator) = check else {
+            return Ok(plain(&self.library, desired, known, context)?);
+        };
+        let answer = render(&self.library, desired, known, context)?;
+        let mut findings = wrong_values(desired);
+        findings.extend(check_with(&answer, ksvalidator));
+        if let Some(finding) = findings.into_iter().find(|finding| finding.grade == Grade::Error) {
+            let why = format!("line {}: {} ({})", finding.line, finding.message, finding.checker);
+            let secrets = answer.secrets.iter().map(String::as_str);
+            return Err(EveryFault::Refused(redact(&why, secrets)));
+        }
+        Ok(PlainAnswer {
+            text: answer.text,
+            secrets: answer.secrets,
+        })
     }
 }
 
@@ -108,15 +145,17 @@ pub enum EveryFault {
 }
 
 /// The results of `work` on each item, in order.
-fn on_all_processors<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+fn on_all_processors<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = items.len().div_ceil(threads).max(1);
     let work = &work;
+    let mut items = items.into_iter();
     std::thread::scope(|scope| {
-        let parts: Vec<_> = items
-            .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().map(work).collect::<Vec<R>>()))
-            .collect();
+        let mut parts = Vec::new();
+        while items.len() > 0 {
+            let part: Vec<T> = items.by_ref().take(share).collect();
+            parts.push(scope.spawn(move || part.into_iter().map(work).collect::<Vec<R>>()));
+        }
         parts
             .into_iter()
             .flat_map(|part| match part.join() {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use muster_facts::{BootMode, Facts};
+use muster_facts::{BootMode, Facts, MacAddr};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -14,6 +14,7 @@ use crate::{
     },
     provision::{
         HostDesired,
+        catalog::label,
         install::{AnswerContext, InstallPlan},
     },
     render::answer::{AnswerInput, AnswerKind, SearchNames},
@@ -134,7 +135,7 @@ impl<'a> Installation<'a> {
                 .collect::<BTreeMap<_, _>>(),
             context: self.context(context),
             search: SearchNames {
-                host: self.hostname(),
+                host: Some(label(&desired.host)),
                 profiles: desired.profiles.clone(),
                 distro: self.distro.name.clone(),
                 family: self.distro.family,
@@ -162,7 +163,7 @@ impl<'a> Installation<'a> {
         let agent = context.agents.iter().find(|agent| agent.architecture == distro.arch);
         let document = json!({
             "host": {
-                "id": host.id.to_string(), "name": self.hostname(), "mac": self.mac(),
+                "id": host.id.to_string(), "name": self.hostname(), "mac": self.mac().map(|mac| mac.to_string()),
                 "serial": host.summary.serial, "vendor": host.summary.vendor, "product": host.summary.product,
                 "uuid": host.summary.uuid,
             },
@@ -202,12 +203,12 @@ impl<'a> Installation<'a> {
     }
 
     /// The card that is told of as the host's: one that has a link, else the first.
-    fn mac(&self) -> Option<String> {
+    pub(super) fn mac(&self) -> Option<MacAddr> {
         let nics = self.facts.map_or(&[][..], |facts| &facts.nics);
         nics.iter()
             .find(|nic| nic.link == Some(true))
             .or(nics.first())
-            .and_then(|nic| Some(nic.mac?.to_string()))
+            .and_then(|nic| nic.mac)
     }
 
     fn text(&self, key: &str) -> Option<&'a str> {
@@ -234,22 +235,26 @@ fn read<T: for<'de> Deserialize<'de> + Default>(values: &Map<String, Value>, key
     }
 }
 
-/// Kernel options: none is a bare word, a list the same option several times.
+/// Kernel options in the order they were entered in: none is a bare word, a list the same option several times.
 fn options(values: &Map<String, Value>, key: &str) -> Vec<KernelOption> {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
     let options = values.get(key).and_then(Value::as_object);
+    let several = |value: &'_ Value| match value {
+        Value::Array(list) => list.clone(),
+        one => vec![one.clone()],
+    };
     options
         .into_iter()
         .flatten()
+        .flat_map(|(name, value)| several(value).into_iter().map(move |value| (name, value)))
         .map(|(name, value)| KernelOption {
             name: name.clone(),
             value: match value {
                 Value::Null => OptionValue::Bare,
-                Value::Array(list) => OptionValue::Texts(list.iter().map(text).collect()),
-                one => OptionValue::Texts(vec![text(one)]),
+                value => OptionValue::Texts(vec![text(&value)]),
             },
         })
         .collect()

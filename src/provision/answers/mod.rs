@@ -1,6 +1,7 @@
 //! Answer files of hosts, from the ledger as it is now: for installers, and for a person who wants to see what would be
 //! installed before a machine boots.
 
+mod booted;
 mod changes;
 mod every;
 mod input;
@@ -18,6 +19,7 @@ use self::input::Installation;
 use super::{
     Catalog, CatalogFault, HostDesired,
     install::{AnswerContext, AnswerFile, InstallPlan, Later, PlanFault, Plans},
+    long_work::LongWork,
 };
 use crate::{
     desired::Fault,
@@ -58,6 +60,7 @@ pub struct Answers {
     catalog: Catalog,
     library: Arc<Library>,
     store: Store,
+    comparisons: LongWork,
 }
 
 impl Answers {
@@ -68,6 +71,7 @@ impl Answers {
             catalog,
             library,
             store,
+            comparisons: LongWork::default(),
         }
     }
 
@@ -119,7 +123,7 @@ fn plain(
 ) -> Result<PlainAnswer, AnswersFault> {
     let installation = Installation::of(desired, facts)?;
     let input = installation.answer_input(context);
-    Ok(render_plain(library, installation.template()?, &input)?)
+    Ok(render_plain(library, installation.template()?, input)?)
 }
 
 impl Plans for Answers {
@@ -132,6 +136,10 @@ impl Plans for Answers {
             };
             if desired.plan.profile.is_none() {
                 return Ok(None);
+            }
+            if let Some(distro) = &desired.distro {
+                let whole = self.catalog.tree_is_whole(distro).await;
+                whole.map_err(|fault| PlanFault(format!("distro {}: {fault}", distro.name)))?;
             }
             Installation::of(&desired, facts.as_ref())
                 .and_then(|installation| installation.plan())

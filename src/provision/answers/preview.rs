@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::{Answers, AnswersFault, render};
 use crate::{
+    desired::Values,
     install::redact,
     inventory::HostId,
-    provision::install::AnswerContext,
-    render::answer::{Answer, AnswerKind, Finding, Ksvalidator, UsedValue, check_with},
+    provision::{HostDesired, install::AnswerContext},
+    render::answer::{Answer, AnswerKind, Finding, Grade, Ksvalidator, UsedValue, check_with, not_checked},
 };
 
 /// The answer file a host would get now.
@@ -23,6 +26,8 @@ pub struct Preview {
     pub values: Vec<UsedValue>,
     /// What an installer would refuse; empty when nobody asked for a check.
     pub findings: Vec<Finding>,
+    /// Which checker could not be asked because it is not installed, when a check was asked for.
+    pub not_checked: Option<&'static str>,
 }
 
 /// A line of an answer file.
@@ -37,7 +42,7 @@ pub struct PreviewLine {
 }
 
 impl Preview {
-    fn of(template: &str, answer: Answer, findings: Vec<Finding>) -> Self {
+    fn of(template: &str, answer: Answer, findings: Vec<Finding>, not_checked: Option<&'static str>) -> Self {
         let hidden = redact(&answer.text, answer.secrets.iter().map(String::as_str));
         let origins = answer.lines.into_iter();
         // A secret is one word of one line, so lines stay where they are.
@@ -62,6 +67,7 @@ impl Preview {
                     ..finding
                 })
                 .collect(),
+            not_checked,
         }
     }
 
@@ -70,6 +76,21 @@ impl Preview {
     pub fn text(&self) -> String {
         self.lines.iter().map(|line| format!("{}\n", line.text)).collect()
     }
+}
+
+/// Values in force that are not well-formed: kept before their fields were looked at as they are now.
+pub(super) fn wrong_values(desired: &HostDesired) -> Vec<Finding> {
+    let fields = desired.effective.values.iter();
+    let one = |(key, value): (&String, &Value)| Values::check(Map::from_iter([(key.clone(), value.clone())])).err();
+    fields
+        .filter_map(one)
+        .map(|fault| Finding {
+            grade: Grade::Error,
+            line: 0,
+            message: fault.to_string(),
+            checker: "muster",
+        })
+        .collect()
 }
 
 impl Answers {
@@ -84,13 +105,15 @@ impl Answers {
         let context = AnswerContext::of_preview(base_url);
         let work = move || {
             let answer = render(&library, &desired, facts.as_ref(), &context)?;
-            let findings = if check {
-                check_with(&answer, Ksvalidator::find().as_ref())
-            } else {
-                Vec::new()
-            };
+            let (mut findings, mut left_out) = (Vec::new(), None);
+            if check {
+                let ksvalidator = Ksvalidator::find();
+                findings = wrong_values(&desired);
+                findings.extend(check_with(&answer, ksvalidator.as_ref()));
+                left_out = not_checked(&answer, ksvalidator.as_ref());
+            }
             let template = desired.effective.values.get("template").and_then(|name| name.as_str());
-            Ok(Preview::of(template.unwrap_or_default(), answer, findings))
+            Ok(Preview::of(template.unwrap_or_default(), answer, findings, left_out))
         };
         // Checkers are programs that are waited for.
         match tokio::task::spawn_blocking(work).await {

@@ -7,7 +7,7 @@ use muster_facts::MacAddr;
 use serde_json::{Map, Value};
 
 use super::{Catalog, CatalogFault, label};
-use crate::desired::{Fault, HostPlan};
+use crate::desired::{Fault, HostPlan, Objects};
 
 impl Catalog {
     /// Static addresses lie in the configured subnet of their network, are nobody else's, and are written once.
@@ -78,14 +78,72 @@ impl Catalog {
     }
 }
 
+/// A gateway lies in the network of an address of its interface, and is none of the interface's own. What was so before is
+/// told when the network is touched.
+pub(super) fn check_gateways(objects: &Objects, plan: &HostPlan, had: &HostPlan) -> Result<(), Fault> {
+    let network = |plan: &HostPlan| objects.of_host(plan, "").unwrap_or_default().values;
+    let (wanted, had) = (network(plan), network(had));
+    if wanted.get("network") == had.get("network") {
+        return Ok(());
+    }
+    let addresses = addresses(&wanted);
+    for (name, interface) in interfaces(&wanted) {
+        let prefix = format!("network.interfaces.{name}.addresses.");
+        let own: Vec<IpNet> = addresses
+            .iter()
+            .filter(|(path, _)| path.starts_with(&prefix))
+            .map(|(_, net)| *net)
+            .collect();
+        for part in ["gateway", "gateway6"] {
+            let Some(gateway) = interface
+                .get(part)
+                .and_then(|text| text.as_str()?.parse::<IpAddr>().ok())
+            else {
+                continue;
+            };
+            let of_family: Vec<&IpNet> = own
+                .iter()
+                .filter(|net| net.addr().is_ipv4() == gateway.is_ipv4())
+                .collect();
+            let link_local = matches!(gateway, IpAddr::V6(address) if address.is_unicast_link_local());
+            if of_family.is_empty() || link_local {
+                continue;
+            }
+            let path = format!("network.interfaces.{name}.{part}");
+            let fault = |why: String| {
+                Err(Fault::new(
+                    &path,
+                    &gateway.to_string(),
+                    why,
+                    "write the router's address in that network",
+                ))
+            };
+            if of_family.iter().any(|net| net.addr() == gateway) {
+                return fault("it is the interface's own address".to_owned());
+            }
+            let usable = |net: &&&IpNet| {
+                let whole = net.prefix_len() + 1 >= net.max_prefix_len();
+                let edge = gateway == net.network() || (gateway.is_ipv4() && gateway == net.broadcast());
+                net.contains(&gateway) && (whole || !edge)
+            };
+            if !of_family.iter().any(|net| usable(&net)) {
+                let nets: Vec<String> = of_family.iter().map(|net| net.trunc().to_string()).collect();
+                return fault(format!("it is no address of a router in {}", nets.join(" or ")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn interfaces(values: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    let interfaces = values.get("network").and_then(|network| network.get("interfaces"));
+    interfaces.and_then(Value::as_object).into_iter().flatten()
+}
+
 /// Static addresses of a document, with the path of each.
 fn addresses(values: &Map<String, Value>) -> Vec<(String, IpNet)> {
-    let interfaces = values
-        .get("network")
-        .and_then(|network| network.get("interfaces"))
-        .and_then(Value::as_object);
     let mut out = Vec::new();
-    for (name, interface) in interfaces.into_iter().flatten() {
+    for (name, interface) in interfaces(values) {
         let list = interface.get("addresses").and_then(Value::as_array);
         for (place, text) in list.into_iter().flatten().enumerate() {
             if let Some(net) = text.as_str().and_then(|text| text.parse().ok()) {
@@ -98,15 +156,7 @@ fn addresses(values: &Map<String, Value>) -> Vec<(String, IpNet)> {
 
 /// What interfaces of a document are called by, where it says so.
 pub(super) fn planned_macs(plan: &HostPlan) -> Vec<MacAddr> {
-    let interfaces = plan
-        .values
-        .as_map()
-        .get("network")
-        .and_then(|network| network.get("interfaces"))
-        .and_then(Value::as_object);
-    interfaces
-        .into_iter()
-        .flat_map(Map::values)
-        .filter_map(|interface| interface.get("mac")?.as_str()?.parse().ok())
+    interfaces(plan.values.as_map())
+        .filter_map(|(_, interface)| interface.get("mac")?.as_str()?.parse().ok())
         .collect()
 }

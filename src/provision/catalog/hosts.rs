@@ -7,10 +7,18 @@ use chrono::{DateTime, Utc};
 use muster_facts::MacAddr;
 use serde_json::Value;
 
-use super::{Catalog, CatalogFault, addresses::planned_macs, entry, label};
+use super::{
+    Catalog, CatalogFault,
+    addresses::{check_gateways, planned_macs},
+    entry, label,
+};
 use crate::{
-    desired::{Fault, HostPlan, Values, check_name},
-    inventory::{Change, Host, HostId, Key, Source, State, new_id},
+    desired::{Fault, HostPlan, Objects, Values, check_name},
+    inventory::{
+        Change, Host, HostId, Key, Source, State,
+        lifecycle::{self, Cause},
+        new_id,
+    },
     store::{ObjectWrite, PlannedHost, StoreError},
 };
 
@@ -45,19 +53,22 @@ impl Catalog {
         let (revision, objects) = self.current().await?;
         self.check_host_name(&new.name, None).await?;
         let macs = self.check_macs(&new.macs).await?;
-        if let Some(profile) = &new.profile {
-            objects.lineage(profile)?;
-        }
         let mut host = Host::discovered(HostId(new_id(now)), now);
         host.name = Some(new.name.clone());
+        if new.profile.is_some() {
+            // A new host can be given one.
+            host.state = lifecycle::apply(host.state, Cause::ProfileGiven).unwrap_or(host.state);
+        }
         let id = host.id;
         let plan = HostPlan {
             profile: new.profile,
             values: new.values,
             ..HostPlan::empty(id)
         };
-        self.check_planned_macs(&plan).await?;
-        self.check_addresses(&plan, &macs).await?;
+        let nothing = HostPlan::empty(id);
+        self.check_parts(&objects, &plan, &nothing, Some(&new.name), &macs)
+            .await?;
+        self.check_hostname(&objects, &plan, Some(&new.name)).await?;
         let mut entry = entry(actor, "host.add", &format!("host:{id}"), now);
         entry.detail = Some(new.name);
         self.write(revision, &ObjectWrite::HostAdded(Box::new(host), macs, plan), &entry)
@@ -66,7 +77,8 @@ impl Catalog {
     }
 
     /// Enters a host that is planned as another, under its own name and interfaces. What is one host's alone is not
-    /// copied: `hostname`, and the MACs and addresses of its interfaces. Gives the paths of what was left out.
+    /// copied: `hostname`, and the MACs and static addresses of its interfaces with their gateways and routes. Gives the
+    /// paths of what was left out.
     ///
     /// # Errors
     /// As [`Catalog::add_host`].
@@ -101,8 +113,10 @@ impl Catalog {
         actor: &str,
         now: DateTime<Utc>,
     ) -> Result<(), CatalogFault> {
-        let (revision, _) = self.current().await?;
+        let (revision, objects) = self.current().await?;
         self.check_host_name(to, Some(host.id)).await?;
+        let plan = self.store.plan(host.id).await?;
+        self.check_hostname(&objects, &plan, Some(to)).await?;
         let change = Change {
             id: new_id(now),
             host: host.id,
@@ -122,12 +136,10 @@ impl Catalog {
     /// Takes back all that is wanted of a host. One that was entered and never heard of ends with it: then true.
     ///
     /// # Errors
-    /// When the ledger fails.
+    /// As [`Catalog::remove_plan`].
     pub async fn remove_host(&self, host: &Host, actor: &str, now: DateTime<Utc>) -> Result<bool, CatalogFault> {
-        let unheard = host.state == State::Discovered
-            && host.reported_at.is_none()
-            && host.booted_at.is_none()
-            && host.last_seen_at <= host.created_at;
+        self.check_not_installing(host.id).await?;
+        let unheard = host.state.is_before_installation() && host.seen_at().is_none();
         if !unheard {
             self.remove_plan(host.id, actor, now).await?;
             return Ok(false);
@@ -140,11 +152,127 @@ impl Catalog {
         Ok(true)
     }
 
+    /// Whether a host may be planned like this.
+    ///
+    /// # Errors
+    /// [`Fault`] when its profile, its template or a snippet is not there, an address is outside its subnet or another
+    /// host's, a gateway is outside its network, an interface or the name is another host's.
+    pub async fn check_plan(&self, plan: &HostPlan) -> Result<(), CatalogFault> {
+        let objects = self.objects().await?;
+        let had = self.store.plan(plan.host).await?;
+        let name = self.store.host(plan.host).await?.and_then(|host| host.name);
+        let macs = self.macs_of(plan).await?;
+        self.check_parts(&objects, plan, &had, name.as_deref(), &macs).await
+    }
+
+    async fn check_parts(
+        &self,
+        objects: &Objects,
+        plan: &HostPlan,
+        had: &HostPlan,
+        name: Option<&str>,
+        macs: &[MacAddr],
+    ) -> Result<(), CatalogFault> {
+        if let Some(profile) = &plan.profile {
+            objects.lineage(profile)?;
+        }
+        self.check_planned_macs(plan).await?;
+        self.check_addresses(plan, macs).await?;
+        check_gateways(objects, plan, had)?;
+        self.check_named(&plan.values, Some(&had.values)).await?;
+        let called = |plan: &HostPlan| ["hostname", "domain"].map(|key| plan.values.as_map().get(key).cloned());
+        // What is called alike already is told when its name is touched.
+        if called(plan) != called(had) {
+            self.check_hostname(objects, plan, name).await?;
+        }
+        Ok(())
+    }
+
+    /// The interfaces that a host is known by.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn interfaces(&self, host: HostId) -> Result<Vec<MacAddr>, StoreError> {
+        let known = self.store.interfaces(host).await?;
+        Ok(known.into_iter().map(|interface| interface.mac).collect())
+    }
+
+    /// Where a host's life goes when its profile becomes `profile`, by `inventory::lifecycle`: the change for its history.
+    pub(super) async fn moved(
+        &self,
+        before: &HostPlan,
+        profile: Option<&str>,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Box<Change>>, CatalogFault> {
+        let Some(host) = self.store.host(before.host).await? else {
+            return Ok(None);
+        };
+        let waits = matches!(host.state, State::Discovered | State::Inventoried);
+        let cause = match (before.profile.as_deref(), profile) {
+            // Also the one it had: an earlier version left such a host where it was.
+            (_, Some(_)) if waits => Cause::ProfileGiven,
+            (had, given) if had == given => return Ok(None),
+            (_, Some(_)) => Cause::ProfileGiven,
+            (_, None) => Cause::ProfileTaken {
+                reported: host.reported_at.is_some(),
+            },
+        };
+        if host.state == State::Installing {
+            self.check_not_installing(host.id).await?;
+        }
+        let state = lifecycle::apply(host.state, cause).map_err(|refused| {
+            let why = format!("the host is {}", host.state.as_str());
+            Fault::new("profile", profile.unwrap_or_default(), why, refused.advice)
+        })?;
+        Ok((state != host.state).then(|| {
+            Box::new(Change {
+                id: new_id(now),
+                host: host.id,
+                at: now,
+                source: Source::Person,
+                actor: Some(actor.to_owned()),
+                field: "state".to_owned(),
+                before: Some(host.state.as_str().to_owned()),
+                after: Some(state.as_str().to_owned()),
+            })
+        }))
+    }
+
+    /// Refuses what would take the ground from under an installation that runs.
+    pub(super) async fn check_not_installing(&self, id: HostId) -> Result<(), CatalogFault> {
+        let Some(host) = self.store.host(id).await? else {
+            return Ok(());
+        };
+        if host.state != State::Installing {
+            return Ok(());
+        }
+        let running = self.store.open_install(id).await?;
+        let (which, path) = running.map_or_else(
+            || ("an installation of it".to_owned(), "its page".to_owned()),
+            |install| {
+                (
+                    format!("installation {}", install.id),
+                    format!(
+                        "the page /installs/{0} or by POST /api/v1/installs/{0}/cancel",
+                        install.id
+                    ),
+                )
+            },
+        );
+        Err(Fault::new(
+            "host",
+            &label(&host),
+            format!("{which} runs"),
+            format!("wait for its end, or cancel it first on {path}"),
+        )
+        .into())
+    }
+
     /// The interfaces that are a host's: as heard, and as planned.
     pub(super) async fn macs_of(&self, plan: &HostPlan) -> Result<Vec<MacAddr>, StoreError> {
-        let known = self.store.interfaces(plan.host).await?;
         let mut macs = planned_macs(plan);
-        macs.extend(known.into_iter().map(|interface| interface.mac));
+        macs.extend(self.interfaces(plan.host).await?);
         Ok(macs)
     }
 
@@ -217,8 +345,14 @@ fn shared(values: &Values) -> (Values, Vec<String>) {
         let Some(interface) = interface.as_object_mut() else {
             continue;
         };
-        for part in ["mac", "addresses"] {
-            if interface.remove(part).is_some() {
+        // A gateway and routes belong to the network of the address that is not copied.
+        let with_address: &[&str] = if interface.contains_key("addresses") {
+            &["mac", "addresses", "gateway", "gateway6", "routes"]
+        } else {
+            &["mac"]
+        };
+        for part in with_address {
+            if interface.remove(*part).is_some() {
                 left_out.push(format!("network.interfaces.{name}.{part}"));
             }
         }

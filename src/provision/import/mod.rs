@@ -18,10 +18,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    Catalog, CatalogFault,
-    trees::{NotPublic, check_public},
-};
+use super::{Catalog, CatalogFault, tree_folders::TreeFolders};
 use crate::desired::{
     Distro, Family, Fault, Tree, Values, check_name,
     recognise::{Choice, INSTALLER_IMAGE, NotRecognised, Recognised, recognise},
@@ -39,8 +36,8 @@ pub struct ImportAsked {
     pub url: Option<String>,
     /// Where the tree holds several systems.
     pub choice: Choice,
-    /// `boot.tree_dir`.
-    pub tree_dir: PathBuf,
+    /// Where trees may lie; images are unpacked into `boot.tree_dir`.
+    pub folders: TreeFolders,
 }
 
 /// A distro that was entered.
@@ -76,9 +73,6 @@ pub enum ImportFault {
         /// Why.
         fault: NotRecognised,
     },
-    /// The server would not serve it.
-    #[error(transparent)]
-    NotPublic(#[from] NotPublic),
     /// The image cannot be unpacked.
     #[error(transparent)]
     Image(#[from] ImageFault),
@@ -117,7 +111,7 @@ pub async fn import_tree(
         let recognised = look(&from, asked)?;
         let distro = distro(asked, &recognised, &from);
         if asked.url.is_none() {
-            check_public(&from, &asked.tree_dir, &[&recognised.kernel, &recognised.initrd])?;
+            asked.folders.check(&distro)?;
         }
         catalog.add_distro(distro.clone(), actor, now).await?;
         return Ok(Imported {
@@ -144,7 +138,7 @@ async fn from_image(
     now: DateTime<Utc>,
     stop: impl Future<Output = ()>,
 ) -> Result<Imported, ImportFault> {
-    let staging = Staging::begin(&asked.tree_dir, &asked.name)?;
+    let staging = Staging::begin(&asked.folders.tree_dir, &asked.name)?;
     image::unpack(image, staging.path(), stop).await?;
     staging.make_public()?;
     let mut recognised = look(staging.path(), asked)?;

@@ -1,8 +1,9 @@
-//! One-time secrets: what an installer and an installed system's agent are given, and to whom.
+//! One-time secrets of an installer: what it is given, and to whom.
 
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::MutexGuard;
 
 use super::{AgentOffer, AnswerContext, Installs, script::host_of};
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     boot::{EventKind, Level},
     install::{Evidence, FailedBy, InstallId, Outcome, Packages, Secrets, Stage, TokenOf, redact},
     inventory::HostId,
-    store::{AgentCredential, Install, StoreError, Write},
+    store::{Install, StoreError},
 };
 
 /// Why a token opens nothing.
@@ -34,6 +35,15 @@ pub enum AnswerRefused {
     /// It was used.
     #[error("this token was used already")]
     Used,
+    /// What an agent proposes as its credential is none.
+    #[error(
+        "this is no credential: send {{\"credential\": \"muster_agent_…\"}} with 43 to 128 random letters, digits, `-` or `_` \
+         after the prefix, or nothing to get one"
+    )]
+    NoCredential,
+    /// What an agent proposes as its credential was one before.
+    #[error("this credential was used before; propose a new one")]
+    CredentialKnown,
     /// The answer file cannot be made.
     #[error("the answer file cannot be made; the installation says why")]
     NotMade,
@@ -53,23 +63,17 @@ impl AnswerRefused {
             Self::Elsewhere => "other_address",
             Self::Over => "stage_over",
             Self::Used => "token_used",
+            Self::NoCredential => "credential_malformed",
+            Self::CredentialKnown => "credential_known",
             Self::NotMade => "not_made",
             Self::Store(_) => "not_kept",
         }
     }
 }
 
-/// What an agent gets when it is enrolled.
-pub struct Enrolled {
-    /// The host it is on.
-    pub host: HostId,
-    /// Its credential, shown once.
-    pub credential: Secret,
-}
-
 /// Which of an installation's tokens is meant.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+pub(super) enum Purpose {
     Answer,
     Stage,
     Enrol,
@@ -82,11 +86,7 @@ impl Installs {
     /// # Errors
     /// When the token gives no right now, or the file cannot be made.
     pub async fn answer(&self, token: &str, client: IpAddr, asked_host: &str) -> Result<String, AnswerRefused> {
-        let host = self.admit(token, client, Purpose::Answer)?;
-        let _turn = self.turn(host).await;
-        let Some(install) = self.running(host).await? else {
-            return Err(self.refuse(host, client, AnswerRefused::Old));
-        };
+        let (install, _turn) = self.admitted(token, client, Purpose::Answer).await?;
         let secrets = Secrets::of(token);
         self.give(install, &secrets, client, asked_host).await
     }
@@ -97,11 +97,7 @@ impl Installs {
     /// # Errors
     /// As [`Self::answer`].
     pub async fn answer_by_address(&self, name: &str, client: IpAddr, base: &str) -> Result<String, AnswerRefused> {
-        let host = self.own_address(name, client, Stage::is_installers)?;
-        let _turn = self.turn(host).await;
-        let Some(mut install) = self.running(host).await? else {
-            return Err(self.refuse(host, client, AnswerRefused::Old));
-        };
+        let (mut install, _turn) = self.at_own_address(name, client, Stage::is_installers).await?;
         let secrets = Secrets::of(Secret::random().reveal());
         install.hashes = Some(secrets.hashes());
         self.give(install, &secrets, client, base).await
@@ -112,8 +108,29 @@ impl Installs {
     /// # Errors
     /// As [`Self::stage`].
     pub async fn stage_by_address(&self, name: &str, client: IpAddr, word: &str) -> Result<(), AnswerRefused> {
-        let host = self.own_address(name, client, |stage| stage >= Stage::Loader)?;
-        Ok(self.told(host, word, "", None).await?)
+        let (install, _turn) = self
+            .at_own_address(name, client, |stage| stage >= Stage::Loader)
+            .await?;
+        Ok(self.told(install, word, "", None).await?)
+    }
+
+    /// [`Self::own_address`] with the installation and its turn: judged once more when the turn has come.
+    async fn at_own_address(
+        &self,
+        name: &str,
+        client: IpAddr,
+        when: fn(Stage) -> bool,
+    ) -> Result<(Install, MutexGuard<'_, ()>), AnswerRefused> {
+        loop {
+            let host = self.own_address(name, client, when)?;
+            let turn = self.turn(host).await;
+            if self.own_address(name, client, when)? == host {
+                return match self.running(host).await? {
+                    Some(install) => Ok((install, turn)),
+                    None => Err(self.refuse(host, client, AnswerRefused::Old)),
+                };
+            }
+        }
     }
 
     /// The host at an address, when it is the one of that name and its installation is where `when` says.
@@ -159,6 +176,11 @@ impl Installs {
             .into_iter()
             .chain(file.secrets.iter().map(String::as_str));
         install.snapshot = Some(redact(&file.text, hidden));
+        // Anaconda asks before it says anything else; to ask is to have started.
+        if install.progress.stage < Stage::Installer {
+            let evidence = Evidence::new(Stage::Installer, format!("{client} asks for the answer file"));
+            self.advance(&mut install, &evidence, "answer").await?;
+        }
         let evidence = Evidence::new(Stage::Answer, format!("the answer file was given to {client}"));
         self.advance(&mut install, &evidence, "answer").await?;
         self.tell(
@@ -211,52 +233,29 @@ impl Installs {
         message: &str,
         packages: Option<Packages>,
     ) -> Result<(), AnswerRefused> {
-        let host = self.admit(token, client, Purpose::Stage)?;
-        Ok(self.told(host, word, message, packages).await?)
+        let (install, _turn) = self.admitted(token, client, Purpose::Stage).await?;
+        Ok(self.told(install, word, message, packages).await?)
     }
 
-    /// Gives the agent of an installed system its credential, once. Only its hash is kept, in the same commit in which the
-    /// installation moves on; what the host's agent was known by before ends with it.
-    ///
-    /// # Errors
-    /// When the token gives no right now, or was used.
-    pub async fn enrol(&self, token: &str, client: IpAddr) -> Result<Enrolled, AnswerRefused> {
-        let host = self.admit(token, client, Purpose::Enrol)?;
-        let _turn = self.turn(host).await;
-        let Some(mut install) = self.running(host).await? else {
-            return Err(self.refuse(host, client, AnswerRefused::Old));
-        };
-        if install.progress.stage >= Stage::AgentEnrolled {
-            return Err(self.refuse(host, client, AnswerRefused::Used));
+    /// The running installation that a token opens something for, with its turn. While others had the turn the token may
+    /// have ended, or the installation come further: it is judged once more when the turn has come.
+    pub(super) async fn admitted(
+        &self,
+        token: &str,
+        client: IpAddr,
+        purpose: Purpose,
+    ) -> Result<(Install, MutexGuard<'_, ()>), AnswerRefused> {
+        loop {
+            let host = self.admit(token, client, purpose)?;
+            let turn = self.turn(host).await;
+            // Another host when this one turned out to be it meanwhile.
+            if self.admit(token, client, purpose)? == host {
+                return match self.running(host).await? {
+                    Some(install) => Ok((install, turn)),
+                    None => Err(self.refuse(host, client, AnswerRefused::Old)),
+                };
+            }
         }
-        if install.progress.stage < Stage::FirstBoot {
-            let evidence = Evidence::new(
-                Stage::FirstBoot,
-                format!("the installed system runs at {client}: its agent asks"),
-            );
-            self.advance(&mut install, &evidence, "agent").await?;
-        }
-        let credential = Secret::random_with_prefix("muster_agent_");
-        let evidence = Evidence::new(
-            Stage::AgentEnrolled,
-            format!("the agent at {client} got its credential"),
-        );
-        let kept = Write::AgentEnrolled(AgentCredential {
-            hash: credential.hash(),
-            host,
-            created_at: self.now(),
-            last_used_at: None,
-            revoked_at: None,
-            revoked_by: None,
-        });
-        self.advance_with(&mut install, &evidence, "agent", vec![kept]).await?;
-        self.tell(
-            host,
-            EventKind::AgentEnrolled,
-            Level::Info,
-            &[("client", client.to_string())],
-        );
-        Ok(Enrolled { host, credential })
     }
 
     /// The host a token opens something for, asked from `client` now. A refusal of a token that was once good is told in
@@ -308,13 +307,18 @@ impl Installs {
         Ok(host)
     }
 
+    /// Records a refusal; who asks again and again is recorded once a minute, with the number.
     pub(super) fn refuse(&self, host: HostId, client: IpAddr, why: AnswerRefused) -> AnswerRefused {
-        self.tell(
-            host,
-            EventKind::AnswerRefused,
-            Level::Warn,
-            &[("client", client.to_string()), ("why", why.word().to_owned())],
-        );
+        let (word, client) = (why.word(), client.to_string());
+        if let Some(times) = self.inner.refused.note(host, word, &client, self.now()) {
+            self.tell_refused(host, word, &client, times);
+        }
         why
+    }
+
+    pub(super) fn tell_refused(&self, host: HostId, why: &str, client: &str, times: u32) {
+        let mut params = vec![("client", client.to_owned()), ("why", why.to_owned())];
+        params.extend((times > 1).then(|| ("times", times.to_string())));
+        self.tell(host, EventKind::AnswerRefused, Level::Warn, &params);
     }
 }

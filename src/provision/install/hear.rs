@@ -79,12 +79,18 @@ impl Installs {
                 evidence.packages = packages;
                 self.heard(host, id, &evidence, "syslog").await?;
             }
-            Some(LogMeaning::Failed) => {
+            // After the installer's end it is another program that speaks.
+            Some(LogMeaning::Failed) if stage.is_installers() => {
                 let _turn = self.turn(host).await;
-                if let Some(install) = self.running(host).await?.filter(|install| install.id == id) {
+                let running = self.running(host).await?.filter(|install| install.id == id);
+                if let Some(install) = running.filter(|install| install.progress.stage.is_installers()) {
                     self.end(install, Outcome::Failed, Some(FailedBy::Installer), &text, None)
                         .await?;
                 }
+            }
+            // If nothing follows, this is the last evidence that a silent installation is told and given up with.
+            Some(LogMeaning::Trouble) if stage.is_installers() => {
+                self.in_trouble(host, id, text).await?;
             }
             _ => {
                 let now = self.now();
@@ -130,17 +136,14 @@ impl Installs {
     }
 
     /// What a machine says of itself by its stage address: `word` is a stage, `failed`, or a word of its own for the log.
+    /// The caller has the installation's turn.
     pub(super) async fn told(
         &self,
-        host: HostId,
+        mut install: Install,
         word: &str,
         message: &str,
         packages: Option<Packages>,
     ) -> Result<(), StoreError> {
-        let _turn = self.turn(host).await;
-        let Some(mut install) = self.running(host).await? else {
-            return Ok(());
-        };
         let text = if message.is_empty() {
             format!("the machine says: {word}")
         } else {
@@ -152,6 +155,7 @@ impl Installs {
             return Ok(());
         }
         let Some(stage) = Stage::told_as(word) else {
+            install.progress.heard_at = install.progress.heard_at.max(self.now());
             let line = self.line(install.id, "stage", Level::Info, &text);
             return self.keep(&install, vec![line]).await;
         };
@@ -165,6 +169,18 @@ impl Installs {
         Ok(())
     }
 
+    /// An error that the installer may overcome becomes what was heard last of the stage it is in.
+    async fn in_trouble(&self, host: HostId, id: InstallId, text: String) -> Result<(), StoreError> {
+        let _turn = self.turn(host).await;
+        if let Some(mut install) = self.running(host).await?.filter(|install| install.id == id) {
+            let line = self.line(install.id, "syslog", Level::Warn, &text);
+            let evidence = Evidence::new(install.progress.stage, text);
+            install.progress.hear(&evidence, self.now());
+            self.keep(&install, vec![line]).await?;
+        }
+        Ok(())
+    }
+
     async fn heard(&self, host: HostId, id: InstallId, evidence: &Evidence, source: &str) -> Result<(), StoreError> {
         let _turn = self.turn(host).await;
         if let Some(mut install) = self.running(host).await?.filter(|install| install.id == id) {
@@ -174,16 +190,30 @@ impl Installs {
     }
 
     /// The first report of the installed system's agent: what was found is compared with what was planned, and the
-    /// installation is done. Without a running installation nothing happens.
+    /// installation is done. Without a running installation nothing happens. `credential` is the SHA-256 of the one that
+    /// brought the report: a report of the system that was there before, and was on its way when the new one enrolled,
+    /// tells nothing of the installation.
     ///
     /// # Errors
     /// When the ledger fails.
-    pub async fn reported(&self, host: HostId, facts: &Facts) -> Result<Option<Install>, StoreError> {
+    pub async fn reported(
+        &self,
+        host: HostId,
+        facts: &Facts,
+        credential: &[u8; 32],
+    ) -> Result<Option<Install>, StoreError> {
+        if !self.awaits_report(host) {
+            return Ok(None);
+        }
         let _turn = self.turn(host).await;
         let Some(mut install) = self.running(host).await? else {
             return Ok(None);
         };
         if install.progress.stage < Stage::AgentEnrolled {
+            return Ok(None);
+        }
+        let kept = self.store().agent_credential(credential).await?;
+        if kept.is_none_or(|kept| kept.host != host || kept.revoked_at.is_some()) {
             return Ok(None);
         }
         let differences = compare(&install.planned, facts);

@@ -5,29 +5,38 @@
 
 mod answer;
 mod end;
+mod enrol;
 mod hear;
+mod look;
 mod plan;
 mod script;
 mod start;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-pub use answer::{AnswerRefused, Enrolled};
+pub use answer::AnswerRefused;
+pub use enrol::Enrolled;
 pub use plan::{AgentOffer, AnswerContext, AnswerFile, GivenPlans, InstallPlan, Later, PlanFault, Plans};
 pub use start::{CancelRefused, Start, StartRefused};
 
 use crate::{
     boot::{Event, EventKind, Level},
     discovery::{Discovery, FeedItem},
-    install::{InstallId, Limits, redact_log},
+    install::{InstallId, Limits, Listening, redact_log},
     inventory::{HostId, new_id},
+    provision::repeats::Repeats,
     store::{Install, InstallLog, Store, StoreError, Write},
 };
 
 /// Longest log line that is kept, characters.
 const LONGEST_LINE: usize = 1000;
+
+/// A refusal of one host for one reason is told this often; a machine that is refused goes on asking.
+const TOLD_EVERY: TimeDelta = TimeDelta::minutes(1);
+/// That an installer is held back is told this often for one reason.
+const HELD_TOLD_EVERY: TimeDelta = TimeDelta::minutes(10);
 
 /// The use cases of installations. Cheap to clone; all clones share what runs.
 #[derive(Debug, Clone)]
@@ -42,6 +51,12 @@ struct Inner {
     limits: Limits,
     /// Where installers send their log, when it is listened to.
     syslog: Option<u16>,
+    /// When silence could have been broken.
+    listening: Mutex<Listening>,
+    /// What was refused, and told.
+    refused: Repeats,
+    /// Installers that were held back, and why.
+    held: Repeats,
     /// Changes of one installation one after the other, as it is read, changed and written.
     turns: [tokio::sync::Mutex<()>; 32],
 }
@@ -53,6 +68,7 @@ impl Installs {
     /// When the ledger cannot be read.
     pub async fn open(discovery: &Discovery, plans: Arc<dyn Plans>, syslog: Option<u16>) -> Result<Self, StoreError> {
         let running = discovery.store().open_installs().await?;
+        let listening = look::begin(discovery.store(), discovery.now()).await?;
         discovery.with_installs(|installs| {
             for install in &running {
                 installs.put(install.open());
@@ -64,6 +80,9 @@ impl Installs {
                 plans,
                 limits: Limits,
                 syslog,
+                listening: Mutex::new(listening),
+                refused: Repeats::new(TOLD_EVERY),
+                held: Repeats::new(HELD_TOLD_EVERY),
                 turns: Default::default(),
             }),
         };
@@ -94,15 +113,19 @@ impl Installs {
         turns[at].lock().await
     }
 
-    /// The running installation of a host, whole.
+    /// The running installation of a host, whole. The caller has the installation's turn: what was known before it was
+    /// taken may be over.
     async fn running(&self, host: HostId) -> Result<Option<Install>, StoreError> {
-        let id = self
+        let open = self
             .discovery()
-            .with_installs(|installs| installs.of(host).map(|open| open.id));
-        match id {
-            Some(id) => self.store().install(id).await,
-            None => Ok(None),
-        }
+            .with_installs(|installs| installs.of(host).map(|open| (open.id, open.progress.heard_at)));
+        let Some((id, heard_at)) = open else { return Ok(None) };
+        let found = self.store().install(id).await?;
+        Ok(found.map(|mut install| {
+            // Log lines are heard without a change of the row.
+            install.progress.heard_at = install.progress.heard_at.max(heard_at);
+            install
+        }))
     }
 
     /// Commits an installation as it is now with further writes; then decisions know it.

@@ -2,11 +2,12 @@
 
 use std::{collections::HashMap, fmt, future::Future, pin::Pin, sync::Mutex};
 
+use muster_facts::MacAddr;
 use uuid::Uuid;
 
 use crate::{
     desired::Family,
-    install::{InstallId, KernelOption, Planned},
+    install::{InstallId, KernelOption, Planned, Target},
     inventory::HostId,
 };
 
@@ -52,6 +53,35 @@ pub struct InstallPlan {
     pub agent: bool,
     /// What is compared in the end.
     pub planned: Planned,
+}
+
+impl InstallPlan {
+    /// What its installer is told on the kernel's command line, when it finds answer file and tree at these addresses.
+    #[must_use]
+    pub fn target<'a>(
+        &'a self,
+        answer_url: &'a str,
+        tree_url: Option<&'a str>,
+        mac: MacAddr,
+        syslog: Option<(&'a str, u16)>,
+    ) -> Target<'a> {
+        Target {
+            family: self.family,
+            kickstart: self.kickstart,
+            major: self.major,
+            codename: self.codename.as_deref(),
+            answer_url,
+            tree_url,
+            mac,
+            hostname: self.hostname.as_deref(),
+            domain: self.domain.as_deref(),
+            name_servers: &self.name_servers,
+            locale: &self.locale,
+            keyboard: &self.keyboard,
+            syslog,
+            options: &self.kernel_options,
+        }
+    }
 }
 
 /// The agent's program for one architecture, as an installed system fetches it.

@@ -7,7 +7,7 @@ use crate::{
     auth::Secret,
     boot::{EventKind, Level},
     discovery::{InstallHold, InstallScripts, InstallerAsked, InstallerScript},
-    install::{BootChoice, Evidence, FailedBy, Outcome, Secrets, Stage, Target, kernel_line},
+    install::{BootChoice, Evidence, FailedBy, Outcome, Secrets, Stage, boot, kernel_line},
     render::{BootScript, ScriptLanguage, render_boot_script},
     store::{Install, StoreError},
 };
@@ -37,7 +37,9 @@ impl Installs {
                 advice: "let the machine ask for an address anew".to_owned(),
             });
         }
-        match asked.choice {
+        // What this boot is, is said by where the installation stands now: another boot of the machine, its answer file or
+        // a person may have been quicker than this request.
+        match boot(&install.progress, install.once) {
             BootChoice::Installer => self.start_installer(install, asked).await.map(Some),
             BootChoice::Local => {
                 self.boots_own_disk(install).await.map_err(not_kept)?;
@@ -114,22 +116,8 @@ impl Installs {
         };
         let answer_url = format!("{}/boot/answer/{}", asked.base, secrets.answer);
         let tree = plan.tree.as_deref().map(at);
-        let kernel_line = kernel_line(&Target {
-            family: plan.family,
-            kickstart: plan.kickstart,
-            major: plan.major,
-            codename: plan.codename.as_deref(),
-            answer_url: &answer_url,
-            tree_url: tree.as_deref(),
-            mac: asked.mac,
-            hostname: plan.hostname.as_deref(),
-            domain: plan.domain.as_deref(),
-            name_servers: &plan.name_servers,
-            locale: &plan.locale,
-            keyboard: &plan.keyboard,
-            syslog: self.inner.syslog.map(|port| (host_of(&asked.base), port)),
-            options: &plan.kernel_options,
-        });
+        let syslog = self.inner.syslog.map(|port| (host_of(&asked.base), port));
+        let kernel_line = kernel_line(&plan.target(&answer_url, tree.as_deref(), asked.mac, syslog));
         let initrds: Vec<String> = plan.initrds.iter().map(|place| at(place)).collect();
         let kernel = at(&plan.kernel);
         let script = BootScript::Install {
@@ -152,21 +140,21 @@ impl Installs {
     /// installation's log. The machine asks again, and goes on when it is mended.
     async fn held(&self, install: &Install, fault: &PlanFault) -> InstallHold {
         let why = fault.to_string();
-        let line = self.line(
-            install.id,
-            "server",
-            Level::Fail,
-            &format!("the installer is held back: {why}"),
-        );
-        if let Err(error) = self.discovery().writer().commit(vec![line]).await {
-            return not_kept(error);
+        // The machine asks each few seconds, and what it hears is the same until somebody has mended it.
+        if let Some(times) = self.inner.held.note(install.host, &why, "", self.now()) {
+            let line = self.line(
+                install.id,
+                "server",
+                Level::Fail,
+                &format!("the installer is held back: {why}"),
+            );
+            if let Err(error) = self.discovery().writer().commit(vec![line]).await {
+                return not_kept(error);
+            }
+            let mut params = vec![("why", why.clone())];
+            params.extend((times > 1).then(|| ("times", times.to_string())));
+            self.tell(install.host, EventKind::InstallHeld, Level::Fail, &params);
         }
-        self.tell(
-            install.host,
-            EventKind::InstallHeld,
-            Level::Fail,
-            &[("why", why.clone())],
-        );
         InstallHold {
             // A screen has no room for a listing.
             why: why.lines().next().unwrap_or_default().to_owned(),

@@ -4,8 +4,8 @@ use super::{AnswerContext, Installs, plan::PlanFault};
 use crate::{
     boot::{EventKind, Level},
     discovery::MoveRefused,
-    install::{Evidence, FailedBy, InstallId, Outcome, Progress, Stage},
-    inventory::{HostId, State, lifecycle::Cause, new_id},
+    install::{Evidence, InstallId, Outcome, Progress, Stage},
+    inventory::{Host, HostId, State, lifecycle::Cause, new_id},
     store::{Install, StoreError, Write},
 };
 
@@ -29,7 +29,7 @@ pub enum StartRefused {
     /// Nobody has said what it is to become.
     #[error("the host has no profile; give it one first")]
     NoPlan,
-    /// It is in service.
+    /// There may be a system on its disks.
     #[error("type the host's name, `{0}`, to have it installed and lose what is on its disks")]
     TypeName(String),
     /// The plan cannot be read.
@@ -51,25 +51,36 @@ pub enum CancelRefused {
     Store(#[from] StoreError),
 }
 
+/// What people call a host.
+fn called(host: &Host) -> String {
+    host.name.clone().unwrap_or_else(|| host.id.to_string())
+}
+
 impl Installs {
     /// Opens an installation. The machine is told to restart where it waits in the collection image; any other has to be
     /// restarted by somebody.
     ///
     /// # Errors
-    /// When the host has no plan, is in service and its name was not typed, or cannot be installed from where it is.
+    /// When the host has no plan, its name has to be typed ([`Self::name_to_type`]) and was not, or it cannot be installed
+    /// from where it is.
     pub async fn start(&self, asked: Start) -> Result<Install, StartRefused> {
+        // What it is judged by is read when nobody else can change it.
+        let _turn = self.turn(asked.host).await;
         let host = self.discovery().host(asked.host).ok_or(StartRefused::Unknown)?;
         let plan = self.inner.plans.plan(host.id).await?.ok_or(StartRefused::NoPlan)?;
         // A broken template is told here, before anything happens to the machine.
         let preview = AnswerContext::of_preview(&self.base(""));
         self.inner.plans.answer(host.id, &preview).await?;
         // A name that is typed has to be right wherever it is typed.
-        let name = host.name.clone().unwrap_or_else(|| host.id.to_string());
         let typed = asked.typed.as_deref().map(str::trim).filter(|typed| !typed.is_empty());
-        if typed.map_or(host.state == State::Active, |typed| typed != name) {
+        let asked_for = self.name_to_type(&host).await.map_err(MoveRefused::from)?;
+        let wrong = match typed {
+            Some(typed) => Some(called(&host)).filter(|name| typed != name),
+            None => asked_for,
+        };
+        if let Some(name) = wrong {
             return Err(StartRefused::TypeName(name));
         }
-        let _turn = self.turn(host.id).await;
         // Giving it a profile is the catalogue's to do; a host that has a plan and never was told of it is told now.
         if matches!(host.state, State::Discovered | State::Inventoried) {
             let actor = Some(asked.actor.clone());
@@ -117,6 +128,19 @@ impl Installs {
         Ok(install)
     }
 
+    /// The name that has to be typed before a host is installed, where there may be a system or half of one on its disks:
+    /// it is in service, or an installation of it came as far as its answer file, whatever became of that one. So a
+    /// reinstallation that was cancelled asks again when it is tried again.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn name_to_type(&self, host: &Host) -> Result<Option<String>, StoreError> {
+        let overwrites = host.state == State::Active
+            || self.store().may_have_been_written(host.id).await?
+            || !self.store().agent_credentials(Some(host.id), 1).await?.is_empty();
+        Ok(overwrites.then(|| called(host)))
+    }
+
     /// Gives up an installation that runs. Its tokens end at once; the host counts as failed, because nobody knows what is
     /// on its disks.
     ///
@@ -135,7 +159,8 @@ impl Installs {
         Ok(self.end(install, Outcome::Cancelled, None, &why, Some(actor)).await?)
     }
 
-    /// Starts an installation of the same host once more, after one that failed or was cancelled.
+    /// Starts an installation of the same host once more, after one that failed or was cancelled. What a first start asks
+    /// for is asked for here too.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -148,55 +173,5 @@ impl Installs {
             actor: actor.to_owned(),
         })
         .await
-    }
-
-    /// Looks at every installation that runs: who is silent is told of, and given up in the end. For a call every minute.
-    pub async fn look(&self) {
-        let now = self.now();
-        let limits = self.inner.limits;
-        let silent: Vec<_> = self.discovery().with_installs(|installs| {
-            installs
-                .iter()
-                .filter_map(|open| Some((open.host, open.stuck_told, limits.look(&open.progress, now)?)))
-                .collect()
-        });
-        for (host, told, stuck) in silent {
-            let words = format!(
-                "stuck in {} since {}; last evidence: {}",
-                stuck.stage.as_str(),
-                stuck.since.to_rfc3339(),
-                stuck.evidence
-            );
-            if stuck.give_up {
-                if let Err(error) = self.give_up(host, &words).await {
-                    tracing::error!(%host, %error, "a silent installation could not be given up");
-                }
-            } else if !told {
-                self.discovery().with_installs(|installs| {
-                    if let Some(open) = installs.of_mut(host) {
-                        open.stuck_told = true;
-                    }
-                });
-                self.tell(
-                    host,
-                    EventKind::InstallStuck,
-                    Level::Warn,
-                    &[
-                        ("stage", stuck.stage.as_str().to_owned()),
-                        ("since", stuck.since.to_rfc3339()),
-                        ("evidence", stuck.evidence),
-                    ],
-                );
-            }
-        }
-    }
-
-    async fn give_up(&self, host: HostId, words: &str) -> Result<(), StoreError> {
-        let _turn = self.turn(host).await;
-        if let Some(install) = self.running(host).await? {
-            self.end(install, Outcome::Failed, Some(FailedBy::Silence), words, None)
-                .await?;
-        }
-        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Rules on facts: entered by people, tried before they are, and given to hosts that report.
 
 mod give;
+mod order;
 mod trial;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 
 pub use give::{Applied, RuleGiver};
+pub use order::Way;
 pub use trial::{GivenField, Missed, Trial, TrialAsked, TrialHost};
 
-use super::CatalogFault;
+use super::{CatalogFault, long_work::LongWork};
 use crate::{
     desired::{
         Fault,
@@ -33,6 +35,7 @@ type Held = (u64, Arc<RuleBook>);
 pub struct Rules {
     store: Store,
     held: Arc<Mutex<Option<Held>>>,
+    trials: LongWork,
 }
 
 impl Rules {
@@ -42,6 +45,7 @@ impl Rules {
         Self {
             store,
             held: Arc::default(),
+            trials: LongWork::default(),
         }
     }
 
@@ -73,15 +77,7 @@ impl Rules {
     /// [`Fault`] when it cannot be, or the name is in use.
     pub async fn add(&self, rule: Rule, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
         let (revision, book) = self.current().await?;
-        if book.rule(&rule.name).is_ok() {
-            return Err(Fault::new(
-                "name",
-                &rule.name,
-                "there is a rule of this name",
-                "choose another name, or edit it",
-            )
-            .into());
-        }
+        unused(&book, &rule.name)?;
         if book.rules().len() >= MAX_RULES {
             return Err(Fault::new(
                 "rule",
@@ -116,6 +112,36 @@ impl Rules {
             self.edit(rule, actor, now).await?;
         }
         Ok(new)
+    }
+
+    /// Enters a rule like another.
+    ///
+    /// # Errors
+    /// [`Fault`] when there is none, or the new name cannot be used.
+    pub async fn copy(&self, name: &str, to: &str, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        let rule = Rule {
+            name: to.to_owned(),
+            ..self.book().await?.rule(name)?.clone()
+        };
+        self.add(rule, actor, now).await
+    }
+
+    /// Gives a rule another name; what it gave to hosts goes by the new one.
+    ///
+    /// # Errors
+    /// [`Fault`] when there is none, or the new name cannot be used.
+    pub async fn rename(&self, name: &str, to: &str, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
+        let (revision, book) = self.current().await?;
+        let renamed = Rule {
+            name: to.to_owned(),
+            ..book.rule(name)?.clone()
+        };
+        unused(&book, to)?;
+        renamed.check()?;
+        let mut entry = entry(actor, "rule.rename", Some(format!("rule:{name}")), now);
+        entry.detail = Some(format!("to {to}"));
+        let write = ObjectWrite::RenameRule(name.to_owned(), to.to_owned());
+        Ok(self.store.write_desired(revision, &write, &entry).await?)
     }
 
     /// Removes a rule. What it gave stays with the hosts; place and tags go when rules give anew.
@@ -165,6 +191,18 @@ impl Rules {
         }
         Ok(())
     }
+}
+
+fn unused(book: &RuleBook, name: &str) -> Result<(), Fault> {
+    if book.rule(name).is_err() {
+        return Ok(());
+    }
+    Err(Fault::new(
+        "name",
+        name,
+        "there is a rule of this name",
+        "choose another name, or edit it",
+    ))
 }
 
 fn entry(actor: &str, action: &str, target: Option<String>, now: DateTime<Utc>) -> AuditEntry {

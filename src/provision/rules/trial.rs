@@ -1,12 +1,15 @@
 //! What rules would give, without giving it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::Rules;
 use crate::{
-    desired::rules::{Answer, By, Decision, Offer, Rule, RuleBook, Sighted, Standing, decide},
+    desired::{
+        Fault,
+        rules::{Answer, By, Decision, Offer, Rule, RuleBook, Sighted, Standing, decide},
+    },
     inventory::{HostId, State, identity::is_junk_serial},
-    provision::CatalogFault,
+    provision::{CatalogFault, long_work::Stopped},
     store::ReportedHost,
 };
 
@@ -79,20 +82,20 @@ pub struct Trial {
 }
 
 impl Rules {
-    /// Tries rules on every host that has reported; nothing is changed.
+    /// Tries rules on every host that has reported; nothing is changed. Expressions are worked out off the threads that
+    /// answer machines, a page of hosts at a time, and of few questions at once.
     ///
     /// # Errors
     /// [`crate::desired::Fault`] when the candidate cannot be or there is no such rule; or the ledger cannot be read.
     pub async fn trial(&self, asked: &TrialAsked) -> Result<Trial, CatalogFault> {
+        let place = self.trials.place().await;
         let known = self.book().await?;
-        let with;
-        let book: &RuleBook = match &asked.candidate {
+        let book: Arc<RuleBook> = match &asked.candidate {
             Some(rule) => {
                 self.check(rule).await?;
-                with = known.with(rule.clone());
-                &with
+                Arc::new(known.with(rule.clone()))
             }
-            None => &known,
+            None => known,
         };
         if let Some(only) = &asked.only {
             book.rule(only)?;
@@ -100,25 +103,47 @@ impl Rules {
         let mut names: HashMap<String, HostId> = self.store.names().await?.into_iter().collect();
         let mut trial = Trial::default();
         let mut after = None;
+        let asked = Arc::new(asked.clone());
         loop {
             let page = self.store.reported_hosts(after, PAGE).await?;
             let Some(last) = page.last() else {
                 return Ok(trial);
             };
             after = Some(last.host.id);
-            for reported in page {
-                if asked.host.is_some_and(|host| host != reported.host.id) {
-                    continue;
+            let (book, asked) = (Arc::clone(&book), Arc::clone(&asked));
+            let piece = move || {
+                for reported in &page {
+                    trial.take(&book, &asked, reported, &mut names);
                 }
-                trial.looked_at += 1;
-                let (matched, host) = try_on(book, asked, &reported, &mut names);
-                trial.matched += usize::from(matched);
-                if (matched || asked.misses) && trial.hosts.len() < asked.limit {
-                    trial.hosts.push(host);
-                }
-            }
+                (trial, names)
+            };
+            (trial, names) = place.run(piece).await.map_err(stopped)?;
         }
     }
+}
+
+impl Trial {
+    fn take(
+        &mut self,
+        book: &RuleBook,
+        asked: &TrialAsked,
+        reported: &ReportedHost,
+        names: &mut HashMap<String, HostId>,
+    ) {
+        if asked.host.is_some_and(|host| host != reported.host.id) {
+            return;
+        }
+        self.looked_at += 1;
+        let (matched, host) = try_on(book, asked, reported, names);
+        self.matched += usize::from(matched);
+        if (matched || asked.misses) && self.hosts.len() < asked.limit {
+            self.hosts.push(host);
+        }
+    }
+}
+
+fn stopped(stopped: Stopped) -> CatalogFault {
+    Fault::unshown("rule", stopped.to_string(), "try the rules one by one to find the one").into()
 }
 
 /// Whether a rule matches, and what it comes to.

@@ -198,9 +198,10 @@ fn between_ticks(text: &str) -> Option<&str> {
 fn nearest_value(name: &str, context: &Context) -> Option<String> {
     let parts: Vec<&str> = name.split('.').collect();
     let (last, above) = parts.split_last()?;
+    let names = context.names_at(above);
     let found = nearest(
         last,
-        context.names_at(above).into_iter().filter(|name| !name.contains(' ')),
+        names.iter().map(String::as_str).filter(|name| !name.contains(' ')),
     )?;
     let mut whole: Vec<&str> = above.to_vec();
     whole.push(&found);

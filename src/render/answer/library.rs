@@ -15,7 +15,11 @@ use minijinja::{Environment, UndefinedBehavior, syntax::SyntaxConfig};
 use nix::fcntl::OFlag;
 use rust_embed::RustEmbed;
 
-use super::{bounds, context, filters, formatter, search::is_name};
+use super::{
+    bounds, context, filters, formatter,
+    search::{SnippetIndex, is_name},
+    snippets::snippet_name,
+};
 
 #[derive(RustEmbed)]
 #[folder = "templates/kickstart/"]
@@ -205,16 +209,16 @@ impl Shelf {
         })
     }
 
-    /// Snippets by the name that `snippet()` takes.
-    pub(super) fn snippet_names(&self) -> impl Iterator<Item = &str> {
+    /// Snippets by their places below `snippets/`.
+    pub(super) fn place_names(&self) -> impl Iterator<Item = &str> {
         self.sources
             .keys()
             .filter_map(|name| name.split_once("/snippets/").map(|(_, inner)| inner))
-            .map(|inner| match inner.split_once('/') {
-                Some(("per_host" | "per_profile" | "per_distro", rest)) => rest.rsplit_once('/').map_or(rest, |x| x.0),
-                Some(("redhat" | "debian" | "ubuntu" | "suse", rest)) => rest,
-                _ => inner,
-            })
+    }
+
+    /// Snippets by the name that `snippet()` takes.
+    pub(super) fn snippet_names(&self) -> impl Iterator<Item = &str> {
+        self.place_names().map(snippet_name)
     }
 }
 
@@ -255,7 +259,8 @@ fn environment(sources: &Arc<BTreeMap<String, Arc<str>>>) -> Environment<'static
     env.set_loader(move |name| Ok(known.get(name).map(|text| text.to_string())));
     let known = Arc::clone(sources);
     env.set_path_join_callback(move |name, _| resolve(&known, name).map_or(name.into(), Into::into));
-    context::add_snippet_functions(&mut env, sources, resolve);
+    let index = SnippetIndex::of(sources.keys().map(String::as_str));
+    context::add_snippet_functions(&mut env, index);
     env
 }
 

@@ -7,6 +7,7 @@
 mod bounds;
 mod check;
 mod context;
+mod encoded;
 mod explain;
 mod fault;
 mod filters;
@@ -25,15 +26,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub use check::{Finding, Grade, Ksvalidator, check, check_with, ksvalidator_version};
+pub use check::{Finding, Grade, Ksvalidator, NO_KSVALIDATOR, check, check_with, ksvalidator_version, not_checked};
+pub use encoded::{Part, parts};
 pub use explain::LineOrigin;
 pub use fault::AnswerFault;
 pub use library::{Library, LibraryFault, Skipped};
 pub use platform::{AnswerKind, Platform};
 pub use search::SearchNames;
-pub use snippets::{Broken, Snippet, is_snippet_place, try_snippet};
+pub use snippets::{Broken, Snippet, is_snippet_place, snippet_name, try_snippet};
 
-use context::Context;
+use context::{Context, Notes};
 
 /// What an answer file is made from.
 #[derive(Debug, Clone)]
@@ -70,6 +72,8 @@ pub struct Answer {
 pub struct UsedValue {
     /// The dotted path, for example `kernel_options.console`.
     pub name: String,
+    /// The value, cut short; "(set)" for a secret.
+    pub value: String,
     /// The layer that gave it: a distro, a profile, the host, or what Muster knows or assumes by itself.
     pub layer: String,
 }
@@ -87,12 +91,12 @@ pub struct PlainAnswer {
 ///
 /// # Errors
 /// As [`render_answer`].
-pub fn render_plain(library: &Library, template: &str, input: &AnswerInput) -> Result<PlainAnswer, AnswerFault> {
+pub fn render_plain(library: &Library, template: &str, input: AnswerInput) -> Result<PlainAnswer, AnswerFault> {
     let shelf = library.shelf();
     let name = shelf
         .resolve(template)
         .ok_or_else(|| fault::unknown_template(template, shelf.template_names()))?;
-    let context = Context::new(input);
+    let context = Context::new(input, Notes::None);
     let rendered = shelf
         .environment()
         .get_template(&name)
@@ -103,7 +107,7 @@ pub fn render_plain(library: &Library, template: &str, input: &AnswerInput) -> R
     }
     Ok(PlainAnswer {
         text: AnswerKind::finish(text).0,
-        secrets: context.into_secrets(),
+        secrets: context.secrets(),
     })
 }
 
@@ -117,7 +121,7 @@ pub fn render_answer(library: &Library, template: &str, input: &AnswerInput) -> 
     let name = shelf
         .resolve(template)
         .ok_or_else(|| fault::unknown_template(template, shelf.template_names()))?;
-    let context = Context::new(input);
+    let context = Context::new(input.clone(), Notes::Kept);
     let rendered = shelf
         .environment()
         .get_template(&name)
@@ -134,7 +138,7 @@ pub fn render_answer(library: &Library, template: &str, input: &AnswerInput) -> 
     Ok(Answer {
         lines: explain::line_origins(&text, cut, &spans, &shelf),
         used: context.used(),
-        secrets: context.into_secrets(),
+        secrets: context.secrets(),
         platform: Platform::of(&input.context, input.search.family),
         kind,
         text,

@@ -8,15 +8,13 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    AnswerFault, Library,
+    AnswerFault, Library, SearchNames,
     library::{BUILT_IN, SITE},
     render_answer,
     sample::{Sample, samples},
-    search::is_name,
+    search::{FOLDER, is_name},
 };
-
-/// The folder of snippets among templates.
-const FOLDER: &str = "snippets/";
+use crate::desired::{Fault, nearest};
 
 /// One snippet, where one of its name is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +79,69 @@ impl Library {
         all.into_values().collect()
     }
 
+    /// Whether there is an answer-file template of this name.
+    ///
+    /// # Errors
+    /// [`Fault`] on `template` with the nearest name.
+    pub fn check_template(&self, name: &str) -> Result<(), Fault> {
+        let shelf = self.shelf();
+        if shelf.resolve(name).is_some() {
+            return Ok(());
+        }
+        let known: Vec<&str> = shelf
+            .template_names()
+            .filter_map(|name| Some(name.split_once('/')?.1))
+            .collect();
+        Err(missing("template", name, "there is no such template", &known))
+    }
+
+    /// Whether there is a snippet of this name, wherever it is looked for. `field` names who asks.
+    ///
+    /// # Errors
+    /// [`Fault`] on `field` with the nearest name.
+    pub fn check_snippet(&self, field: &str, name: &str) -> Result<(), Fault> {
+        let shelf = self.shelf();
+        if shelf.place_names().any(|place| is_found_at(name, place)) {
+            return Ok(());
+        }
+        let known: Vec<&str> = shelf.snippet_names().collect();
+        Err(missing(field, name, "there is no such snippet", &known))
+    }
+
+    /// Whether `snippet(name)` finds one for somebody of these names.
+    #[must_use]
+    pub fn finds(&self, search: &SearchNames, name: &str) -> bool {
+        let shelf = self.shelf();
+        search.places(name).iter().any(|place| shelf.resolve(place).is_some())
+    }
+
+    /// Templates and snippets that include a snippet which is nowhere: the template's full name, its line, and the name.
+    #[must_use]
+    pub fn broken_includes(&self) -> Vec<(String, usize, String)> {
+        let shelf = self.shelf();
+        let mut broken = Vec::new();
+        for (template, text) in shelf.sources() {
+            for (line, name) in includes(text) {
+                if !shelf.place_names().any(|place| is_found_at(name, place)) {
+                    broken.push((template.to_owned(), line, name.to_owned()));
+                }
+            }
+        }
+        broken
+    }
+
+    /// Templates and snippets that include snippet `name`, by full name.
+    #[must_use]
+    pub fn including(&self, name: &str) -> Vec<String> {
+        let shelf = self.shelf();
+        let includes_it = |text: &str| includes(text).iter().any(|(_, included)| *included == name);
+        shelf
+            .sources()
+            .filter(|(_, text)| includes_it(text))
+            .map(|(template, _)| template.to_owned())
+            .collect()
+    }
+
     /// This library as it would be with another text of one snippet of the site, or without it.
     #[must_use]
     pub fn with_snippet(&self, place: &str, text: Option<&str>) -> Self {
@@ -96,6 +157,48 @@ impl Library {
         };
         Self::of_texts(site)
     }
+}
+
+fn missing(field: &str, name: &str, why: &str, known: &[&str]) -> Fault {
+    let advice = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if field == "template" => format!("there are {}", known.join(", ")),
+        None => "write it first (`muster snippet add`); `muster snippet list` shows all".to_owned(),
+    };
+    Fault::new(field, name, why, advice)
+}
+
+/// The name by which `snippet()` finds what lies in this place below `snippets/`.
+#[must_use]
+pub fn snippet_name(place: &str) -> &str {
+    match place.split_once('/') {
+        Some(("per_host" | "per_profile" | "per_distro", rest)) => rest.rsplit_once('/').map_or(rest, |(name, _)| name),
+        Some(("redhat" | "debian" | "ubuntu" | "suse", rest)) => rest,
+        _ => place,
+    }
+}
+
+/// Whether a snippet of this name may be found in this place: as it is written, or in one of the folders that are searched.
+fn is_found_at(name: &str, place: &str) -> bool {
+    place == name || snippet_name(place) == name
+}
+
+/// The snippets that a text includes by a written name, with their lines; not those that it asks for first whether they are
+/// there.
+fn includes(text: &str) -> Vec<(usize, &str)> {
+    fn called<'a>(line: &'a str, function: &'static str) -> impl Iterator<Item = &'a str> {
+        line.split(function).skip(1).filter_map(|rest| {
+            let rest = rest.trim_start().strip_prefix('(')?.trim_start();
+            let quote = rest.chars().next().filter(|letter| matches!(letter, '"' | '\''))?;
+            rest.get(1..)?.split_once(quote).map(|(name, _)| name)
+        })
+    }
+    let asked: BTreeSet<&str> = text.lines().flat_map(|line| called(line, "has_snippet")).collect();
+    text.lines()
+        .enumerate()
+        .flat_map(|(at, line)| called(line, "include snippet").map(move |name| (at + 1, name)))
+        .filter(|(_, name)| !asked.contains(name))
+        .collect()
 }
 
 /// What would go wrong with made-up machines if `after` were the library instead of `before`: the first fault of a
@@ -188,6 +291,27 @@ mod tests {
                 .iter()
                 .all(|snippet| !snippet.site)
         );
+    }
+
+    #[test]
+    fn includes_are_found_unless_they_are_asked_for_first() {
+        let text = "a\n{% include snippet('one') %}\n{% if has_snippet(\"two\") %}{% include snippet(\"two\") %}{% endif %}\n\
+                    {% include snippet(name) %}{% include snippet( \"redhat/three\") %}\n";
+        assert_eq!(includes(text), [(2, "one"), (4, "redhat/three")]);
+        assert_eq!(Library::built_in().broken_includes(), []);
+        let broken = Library::built_in().with_snippet("x", Some("{% include snippet('gone') %}"));
+        assert_eq!(
+            broken.broken_includes(),
+            [("site/snippets/x".to_owned(), 1, "gone".to_owned())]
+        );
+        for (place, name) in [
+            ("motd", "motd"),
+            ("redhat/motd", "motd"),
+            ("per_host/motd/web1", "motd"),
+            ("per_profile/redhat/motd/web", "redhat/motd"),
+        ] {
+            assert_eq!(snippet_name(place), name);
+        }
     }
 
     #[test]

@@ -51,6 +51,33 @@ fn every_sample_renders_and_passes_its_checks() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn without_origins_the_file_is_the_same() {
+    let library = Library::built_in();
+    for sample in samples() {
+        let whole = render_answer(&library, sample.template, &sample.input).unwrap();
+        let plain = render_plain(&library, sample.template, sample.input).unwrap();
+        assert_eq!(plain.text, whole.text, "{}", sample.name);
+        assert_eq!(plain.secrets, whole.secrets, "{}", sample.name);
+    }
+    let (_folder, library) = site(&[
+        (
+            "t/maps.txt",
+            "{% for name in vars.m %}{{ name }}={{ vars.m[name].x }} {% endfor %}{{ vars.m | length }}",
+        ),
+        ("t/wrong.txt", "{{ vars.m.a.y }}"),
+    ]);
+    let mut input = one("rocky-9.6 plain bios dhcp").input;
+    input
+        .values
+        .insert("vars".into(), json!({"m": {"b": {"x": 1}, "a": {"x": 2}}}));
+    for template in ["t/maps.txt", "t/wrong.txt"] {
+        let whole = render_answer(&library, template, &input).map(|answer| answer.text);
+        let plain = render_plain(&library, template, input.clone()).map(|answer| answer.text);
+        assert_eq!(plain, whole, "{template}");
+    }
+}
+
 /// `cargo xtask test` installs pykickstart and names its Python here.
 #[test]
 fn anaconda_reads_every_kickstart() {
@@ -380,4 +407,45 @@ proptest::proptest! {
         let answer = render_text("{{ v | sh }}", &input).unwrap();
         proptest::prop_assert!(answer.text.lines().skip(1).all(|line| line.is_empty() || line.starts_with("''") || !line.starts_with('%')));
     }
+}
+
+/// Subiquity knows a disk by the kernel's name alone: the link is followed in the installer, and a disk that is not there
+/// leaves a name that is none.
+#[test]
+fn ubuntu_s_disk_is_found_in_the_installer() {
+    let mut input = one("ubuntu-24.04 raid uefi dhcp").input;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    fs::write(at("sdb"), "").unwrap();
+    std::os::unix::fs::symlink(at("sdb"), at("wwn-0x5000c500a1b2c3d4")).unwrap();
+    input.context["raid_disks"][0]["path"] = at("wwn-0x5000c500a1b2c3d4").into();
+    input.context["raid_disks"][1]["path"] = at("gone").into();
+    let answer = render_answer(&Library::built_in(), "ubuntu/user-data", &input).unwrap();
+    assert!(
+        !answer.text.contains("match: {serial") && !answer.text.contains("match: {wwn"),
+        "{}",
+        answer.text
+    );
+    fs::write(at("autoinstall.yaml"), &answer.text).unwrap();
+    let commands: Vec<String> = answer
+        .text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- "))
+        .filter(|line| line.contains("readlink"))
+        .map(|line| serde_json::from_str::<String>(line).unwrap())
+        .collect();
+    assert_eq!(commands.len(), 2);
+    for command in commands {
+        let command = command.replace("/autoinstall.yaml", &at("autoinstall.yaml"));
+        assert!(
+            std::process::Command::new("sh")
+                .args(["-c", &command])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+    let after = fs::read_to_string(at("autoinstall.yaml")).unwrap();
+    assert!(after.contains(&format!("path: \"{}\"", at("sdb"))), "{after}");
+    assert!(after.contains("path: \"/dev/muster-disk1\""), "{after}");
 }

@@ -99,26 +99,38 @@ static ASSUMED: LazyLock<Assumed> = LazyLock::new(|| Assumed {
         .collect(),
 });
 
-/// Every name that a template may use: `given` over what is assumed.
-pub(super) fn complete(values_given: &Map<String, Value>, context_given: &Map<String, Value>) -> Map<String, Value> {
-    let mut all = Map::new();
-    for (defaults, given) in [(&ASSUMED.values, values_given), (&ASSUMED.context, context_given)] {
-        if let Value::Object(defaults) = defaults {
-            all.extend(defaults.clone());
-        }
-        for (key, value) in given {
-            let assumed = all.remove(key).unwrap_or_default();
-            all.insert(key.clone(), over(assumed, value.clone()));
-        }
-    }
+/// Every name that a template may use.
+pub(super) fn complete(values: &Map<String, Value>, context: &Map<String, Value>) -> Map<String, Value> {
+    let assumed = [&ASSUMED.values, &ASSUMED.context]
+        .into_iter()
+        .filter_map(Value::as_object);
+    let names = assumed.chain([values, context]).flat_map(Map::keys);
+    names
+        .filter_map(|name| Some((name.clone(), named(name, values, context)?)))
+        .collect()
+}
+
+/// What a template that uses `name` is given: what is assumed, with what is given over it. What Muster knows by itself
+/// goes before values of the same name.
+pub(super) fn named(name: &str, values: &Map<String, Value>, context: &Map<String, Value>) -> Option<Value> {
+    let (assumed, given) = match (ASSUMED.context.get(name), context.get(name)) {
+        (None, None) => (ASSUMED.values.get(name), values.get(name)),
+        known => known,
+    };
+    let mut value = match (assumed, given) {
+        (None, None) => return None,
+        (Some(assumed), None) => assumed.clone(),
+        (None, Some(given)) => given.clone(),
+        (Some(assumed), Some(given)) => over(assumed.clone(), given.clone()),
+    };
     for (path, parts) in &ASSUMED.parts {
         if let Some((first, rest)) = split(path)
-            && let Some(value) = all.get_mut(first)
+            && first == name
         {
-            fill(value, rest, parts);
+            fill(&mut value, rest, parts);
         }
     }
-    all
+    Some(value)
 }
 
 /// `given` where it says something, `assumed` elsewhere: parts of a map, and a null that hides a known map.

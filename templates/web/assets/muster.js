@@ -5,11 +5,14 @@
   // --- relative times ---------------------------------------------------------------------------------------------
   var language = document.documentElement.lang || "en";
   var relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
-  var exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+  // Times are the reader's own, and say so.
+  var exact = new Intl.DateTimeFormat(language, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false, timeZoneName: "short" });
+  var zone = (exact.formatToParts(new Date()).find(function (part) { return part.type === "timeZoneName"; }) || { value: "" }).value;
   var clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
   var units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
   function showTimes(within) {
+    within.querySelectorAll("[data-zone]").forEach(function (element) { element.textContent = zone; });
     within.querySelectorAll("time[datetime]").forEach(function (element) {
       var then = new Date(element.dateTime);
       element.title = exact.format(then);
@@ -41,7 +44,7 @@
   // --- fresh rows and parts in place of the old ones -----------------------------------------------------------------
   // What a part says, leaving out how its times are written here.
   function says(element) {
-    return element.outerHTML.replace(/(<time\b[^>]*?)(?: title="[^"]*")?([^>]*>)[^<]*/g, "$1$2").replace(/(<span data-since="[^"]*">)[^<]*/g, "$1").replace(/ class="fresh"/g, "").replace(/(<details\b[^>]*?) open=""/g, "$1");
+    return element.outerHTML.replace(/(<time\b[^>]*?)(?: title="[^"]*")?([^>]*>)[^<]*/g, "$1$2").replace(/(<span (?:data-since="[^"]*"|[^>]*data-zone="")>)[^<]*/g, "$1").replace(/ class="fresh"/g, "").replace(/(<details\b[^>]*?) open=""/g, "$1");
   }
 
   // What is put into the page here is made alive as what came with it: searches and filters ask for their part only.

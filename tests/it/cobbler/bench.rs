@@ -189,11 +189,12 @@ async fn fill(store: &Store, hosts: u32) {
                 created.push(samples::created_with(&host, &[mac(n)]));
                 let facts = samples::facts(&format!("S{n}"), &[mac(n)]);
                 created.push(Write::Facts(Box::new(samples::saved(&host, facts, samples::at(1)))));
-                ObjectWrite::Plan(HostPlan {
+                let plan = HostPlan {
                     profile: Some(profile),
                     values: own,
                     ..HostPlan::empty(host.id)
-                })
+                };
+                ObjectWrite::Plan(plan, None)
             }
             _ => ObjectWrite::Distro {
                 distro: distro(&step.name, own),

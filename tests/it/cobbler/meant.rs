@@ -256,12 +256,13 @@ pub(super) const MEANT: &[Meant] = &[
         ..NOTHING
     },
     Meant {
-        what: "the order of options on the kernel line",
-        why: "by name, so that the same values make the same line; values of one name keep their order",
-        host: &[("kernel_options", "quiet console=tty0 console=ttyS0")],
-        key: "kernel_line",
-        cobbler: Is(r#""quiet console=tty0 console=ttyS0""#),
-        muster: Is(r#""console=tty0 console=ttyS0 quiet""#),
+        what: "a list in place",
+        why: "items are added and taken back one by one, as options are; Cobbler replaces the list",
+        host: &[("tags", "anna ops")],
+        in_place: &[("tags", "~ops dba")],
+        key: "tags",
+        cobbler: Is(r#"["~ops", "dba"]"#),
+        muster: Is(r#"["anna", "dba"]"#),
         ..NOTHING
     },
 ];

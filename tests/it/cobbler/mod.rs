@@ -101,12 +101,7 @@ async fn what_differs_is_meant() {
             ("Cobbler", line.cobbler, refusal, cobbler.as_ref()),
             ("Muster", line.muster, fault.as_ref(), muster.as_ref()),
         ] {
-            let as_told = match outcome {
-                Outcome::Is(text) => fault.is_none() && value == serde_json::from_str(text).ok().as_ref(),
-                Outcome::Absent => fault.is_none() && value.is_none(),
-                Outcome::Refused(part) => fault.is_some_and(|fault| fault.contains(part)),
-            };
-            if !as_told {
+            if !as_told(outcome, fault.map(String::as_str), value) {
                 wrong.push(format!(
                     "{}: {who} gives {value:?}, {fault:?}, not {outcome:?}",
                     line.what
@@ -119,4 +114,43 @@ async fn what_differs_is_meant() {
         println!("meant: {}: {}", line.what, line.why);
     }
     println!("{} meant differences, each as told on both sides", MEANT.len());
+}
+
+/// Whether this came of it.
+fn as_told(outcome: Outcome, fault: Option<&str>, value: Option<&Value>) -> bool {
+    match outcome {
+        Outcome::Is(text) => fault.is_none() && value == serde_json::from_str(text).ok().as_ref(),
+        Outcome::Absent => fault.is_none() && value.is_none(),
+        Outcome::Refused(part) => fault.is_some_and(|fault| fault.contains(part)),
+    }
+}
+
+/// Without Cobbler: what is generated can be entered, and Muster's side of what is meant is as told.
+#[tokio::test]
+async fn muster_s_side_is_as_told() {
+    for (seed, defaults) in [
+        (1, json!({"template": "kit/site.ks"})),
+        (2, json!({"owners": ["admin"]})),
+    ] {
+        let world = world::world(seed, defaults);
+        let mut ledger = Ledger::new(&world.defaults).await;
+        for step in &world.steps {
+            assert_eq!(ledger.enter(step).await, Ok(()), "seed {seed}: {step:?}");
+        }
+    }
+    let mut ledger = Ledger::new(&serde_json::from_str(meant::DEFAULTS).expect("JSON")).await;
+    for (place, line) in MEANT.iter().enumerate() {
+        let (steps, name) = line.steps(place);
+        let mut fault = None;
+        for step in &steps {
+            fault = ledger.enter(step).await.err();
+        }
+        let value = compare::of_muster(&ledger.effective(line.on, &name).await, line.key);
+        assert!(
+            as_told(line.muster, fault.as_deref(), value.as_ref()),
+            "{}: {value:?}, {fault:?}, not {:?}",
+            line.what,
+            line.muster
+        );
+    }
 }

@@ -194,8 +194,9 @@ impl Dice {
         let mut fields: Vec<(&'static str, Given)> = Vec::new();
         let in_place = self.0.random_bool(0.5);
         for (field, before) in &made.fields {
-            // Repositories are changed key by key here and as a list there.
-            if self.0.random_bool(0.5) || (in_place && *field == "repos") {
+            // Repositories are changed key by key here and as a list there; lists are replaced there.
+            let replaced = ["repos", "owners", "tags", "name_servers", "search_domains"];
+            if self.0.random_bool(0.5) || (in_place && replaced.contains(field)) {
                 continue;
             }
             let value = if in_place && of_maps.contains(field) {
@@ -262,7 +263,12 @@ impl Dice {
             "proxy" => self
                 .one(&["http://proxy.example.org:3128", "http://10.0.0.9:8080/", "<<inherit>>"])
                 .into(),
-            "hostname" => self.one(&["web1.example.org", "db-1", "node17.lab.example.org"]).into(),
+            // No two hosts of one name.
+            "hostname" => {
+                let number: u32 = self.0.random_range(0..1_000_000_000);
+                let name = self.one(&["web", "db-", "node"]);
+                Given::Text(format!("{name}{number}.example.org"))
+            }
             _ => self.one(&["a remark", "another, with 'quotes'", "备注"]).into(),
         }
     }

@@ -189,7 +189,7 @@ async fn a_machine_with_a_fixed_address_enrols_from_there() {
     let rig = Rig::new().await;
     let mut fixed = plan(true);
     fixed.planned.addresses = vec!["10.77.0.20/24".into()];
-    rig.plans.give(rig.host, fixed, answer_file());
+    rig.plans.given.give(rig.host, fixed, answer_file());
     rig.start().await;
     let (stage, token) = rig.installing().await;
     rig.told(&stage, "rebooting").await;

@@ -425,6 +425,62 @@ async fn a_rule_installs_a_host_once_when_it_says_so() {
     assert!(told[0].contains("a person decides"), "{told:?}");
 }
 
+#[tokio::test]
+async fn what_an_installed_system_says_of_itself_asks_no_rule() {
+    let rig = Rig::new().await;
+    let facts = machine(0);
+    let (host, _) = rig.report(&facts).await;
+    let answer = AnswerFile {
+        text: "rootpw --lock\n".into(),
+        secrets: Vec::new(),
+    };
+    rig.plans.give(host, install_plan(), answer);
+    rig.enter(Rule {
+        install: true,
+        ..web("product is startingwith 'PowerEdge'")
+    })
+    .await;
+    rig.report(&facts).await;
+    let query = InstallQuery {
+        host: Some(host),
+        limit: 10,
+        ..InstallQuery::default()
+    };
+    assert_eq!(rig.store.installs(&query).await.unwrap().1, 1);
+    let (plan, gave) = (rig.plan(host).await, rig.told(host, EventKind::RuleGave).await.len());
+    rig.enter(Rule {
+        order: 1,
+        tags: vec!["late".into()],
+        when: "true".into(),
+        ..Rule::empty("late")
+    })
+    .await;
+    // While it is installed, after that, and when all rules are applied to all hosts.
+    for (cause, release) in [
+        (None, "6.1.0"),
+        (Some(muster::inventory::lifecycle::Cause::InstallFinished), "6.12.1"),
+    ] {
+        if let Some(cause) = cause {
+            rig.discovery
+                .move_host(host, cause, None, |_| Vec::new())
+                .await
+                .unwrap();
+            rig.discovery.with_installs(|open| drop(open.remove(host)));
+        }
+        let mut said = facts.clone();
+        said.kernel.release = Some(release.into());
+        rig.discovery
+            .accept_agent_facts(host, said, "10.77.0.99".parse().unwrap())
+            .await
+            .unwrap();
+        rig.giver.apply().await.unwrap();
+        assert_eq!(rig.plan(host).await, plan, "{release}");
+    }
+    assert_eq!(rig.discovery.host(host).unwrap().state, State::Active);
+    assert_eq!(rig.store.installs(&query).await.unwrap().1, 1);
+    assert_eq!(rig.told(host, EventKind::RuleGave).await.len(), gave);
+}
+
 fn install_plan() -> InstallPlan {
     InstallPlan {
         profile: "web".into(),

@@ -168,7 +168,9 @@ async fn the_api_enters_tries_and_removes_rules() {
         (StatusCode::NOT_FOUND, Some("rule_unknown"))
     );
 
-    let trial = send(Method::POST, "/api/v1/rules/dry-run", &viewer, json!({}))
+    let refused = send(Method::POST, "/api/v1/rules/dry-run", &viewer, json!({})).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "it is for those who enter rules");
+    let trial = send(Method::POST, "/api/v1/rules/dry-run", &admin, json!({}))
         .await
         .json();
     assert_eq!(
@@ -176,7 +178,7 @@ async fn the_api_enters_tries_and_removes_rules() {
         (&1.into(), &"web".into())
     );
     let candidate = json!({"rule": {"when": "cores > 999", "tags": ["x"]}, "misses": true});
-    let trial = send(Method::POST, "/api/v1/rules/dry-run", &viewer, candidate)
+    let trial = send(Method::POST, "/api/v1/rules/dry-run", &admin, candidate)
         .await
         .json();
     assert_eq!(trial["matched"], 0);

@@ -1,6 +1,6 @@
 use chrono::Utc;
 use muster::{
-    desired::{Distro, Family, HostPlan, Parent, Profile, Tree, Values},
+    desired::{Distro, Family, HostPlan, Parent, Profile, Tree, Values, kernel_line},
     provision::Catalog,
 };
 use serde_json::json;
@@ -9,6 +9,32 @@ use super::{databases::for_each_database, samples};
 
 fn values(document: &serde_json::Value) -> Values {
     Values::check(document.as_object().cloned().expect("an object")).expect("well-formed")
+}
+
+#[tokio::test]
+async fn kernel_options_keep_their_order() {
+    for_each_database(|store| async move {
+        let now = Utc::now();
+        let catalog = Catalog::new(store.clone(), &[]);
+        let options = json!({"kernel_options": {"quiet": null, "auto": "true", "---": null, "a": ["x", null]}});
+        catalog.set_defaults(values(&options), "cli", now).await.expect("set");
+        let host = samples::host(1);
+        let made = vec![samples::created(&host)];
+        store.writer().commit(made).await.expect("made");
+        let plan = HostPlan {
+            values: values(&json!({"kernel_options": {"zz": null, "auto": "false", "b": "1"}})),
+            ..HostPlan::empty(host.id)
+        };
+        catalog.set_plan(plan, "cli", now).await.expect("planned");
+        let desired = Catalog::new(store, &[])
+            .host(host.id)
+            .await
+            .expect("readable")
+            .expect("there");
+        let line = kernel_line(desired.effective.values["kernel_options"].as_object().expect("a map"));
+        assert_eq!(line, "quiet auto=false --- a=x a zz b=1");
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ async fn a_report_is_saved_as_a_whole() {
         host.name = Some("web-1".to_owned());
         let report = facts("7CX1A2B", &[mac(1), mac(2)]);
         let mut first = saved(&host, report.clone(), at(10));
-        first.changes = vec![change(host.id, "bios.version", "2.1")];
+        first.changes = vec![moved(&host)];
         first.events = vec![event(Some(host.id), None, 5)];
         writer
             .commit(vec![
@@ -151,7 +151,8 @@ async fn facts_leave_the_desired_name_alone() {
         };
         writer.commit(vec![named]).await.expect("committed");
         // The report was merged from a row read before the name was given.
-        let report = saved(&host, facts("7CX1A2B", &[mac(1)]), at(10));
+        let mut report = saved(&host, facts("7CX1A2B", &[mac(1)]), at(10));
+        report.changes = vec![moved(&host)];
         writer
             .commit(vec![Write::Facts(Box::new(report))])
             .await
@@ -262,12 +263,10 @@ async fn lists_are_filtered_sorted_and_paged() {
         let macs: Vec<_> = (1..=5).map(mac).collect();
         let writes = hosts.iter().zip(&macs).map(|(host, mac)| created_with(host, &[*mac]));
         writer.commit(writes.collect()).await.expect("committed");
+        let mut report = saved(&hosts[1], facts("50%_OFF", &[mac(2)]), at(2));
+        report.changes = vec![moved(&hosts[1])];
         writer
-            .commit(vec![Write::Facts(Box::new(saved(
-                &hosts[1],
-                facts("50%_OFF", &[mac(2)]),
-                at(2),
-            )))])
+            .commit(vec![Write::Facts(Box::new(report))])
             .await
             .expect("committed");
 

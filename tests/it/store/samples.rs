@@ -136,6 +136,14 @@ pub(crate) fn change(host: HostId, field: &str, after: &str) -> Change {
     }
 }
 
+/// That a first report moves a host.
+pub(crate) fn moved(host: &Host) -> Change {
+    Change {
+        before: Some("discovered".to_owned()),
+        ..change(host.id, "state", "inventoried")
+    }
+}
+
 pub(crate) fn user(name: &str) -> User {
     User {
         id: Uuid::now_v7(),

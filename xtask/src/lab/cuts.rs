@@ -3,7 +3,7 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use muster_lab::{
     Firmware, Machine, MachineSpec, Namespace,
     install::{self, CommandLine, InstallSeen, Road},
@@ -15,8 +15,8 @@ use muster_lab::{
 
 use super::{ACCOUNT, NAMESPACE, secret};
 
-/// How long a machine may take from one stage to the next.
-const STAGE_LIMIT: Duration = Duration::from_secs(20 * 60);
+/// How long a machine may take from the beginning of an installation to a stage of it, emulated, with something beside it.
+const STAGE_LIMIT: Duration = Duration::from_secs(45 * 60);
 /// How long a machine that was powered on again may take to be heard.
 const BOOT_LIMIT: Duration = Duration::from_secs(6 * 60);
 
@@ -25,11 +25,22 @@ const HARMLESS: [&str; 2] = ["loader", "installer"];
 /// Stages in which disks may be half written: a person decides.
 const HARMFUL: [&str; 3] = ["answer", "disks", "packages"];
 
-/// Cuts the power once in each stage.
+/// The stage in which the system is there already: it starts from its own disk.
+const INSTALLED: &str = "post";
+
+/// Cuts the power once in each stage, or in those that `only` names.
 ///
 /// # Errors
-/// When something does not happen in time, or happens otherwise than it should.
-pub(super) fn run(programs: &Programs, installer: &Installer, logs: &Path) -> anyhow::Result<()> {
+/// When something does not happen in time, or happens otherwise than it should; or `only` names no such stage.
+pub(super) fn run(programs: &Programs, installer: &Installer, only: &[String], logs: &Path) -> anyhow::Result<()> {
+    let known = [&HARMLESS[..], &HARMFUL, &[INSTALLED]].concat();
+    if let Some(wrong) = only.iter().find(|stage| !known.contains(&stage.as_str())) {
+        bail!(
+            "power cannot be cut in stage {wrong}: name some of {}",
+            known.join(", ")
+        );
+    }
+    let wanted = |stage: &&str| only.is_empty() || only.iter().any(|one| one == stage);
     let site = Site::open(Namespace::create(NAMESPACE)?, logs)?;
     install::link_tree(&site.trees(), installer)?;
     let (token, password) = (secret()?, secret()?);
@@ -47,7 +58,7 @@ pub(super) fn run(programs: &Programs, installer: &Installer, logs: &Path) -> an
     let host = install::wait_for_report(&ledger, &machine)?;
     install::assign(&command_line, &trial.spec.hardware, "cut1")?;
     let mut id = install::start(&ledger, &host)?;
-    for stage in HARMLESS {
+    for stage in HARMLESS.into_iter().filter(wanted) {
         let before = install::wait_for_stage(&ledger, &id, stage, &machine, STAGE_LIMIT)?;
         ensure!(
             !before.has_ended(),
@@ -59,7 +70,7 @@ pub(super) fn run(programs: &Programs, installer: &Installer, logs: &Path) -> an
         ensure!(!after.has_ended(), "cut in {stage}: it ended: {}", after.reason);
         println!("cut in {stage:<10} goes on: start {} of the installer", after.starts);
     }
-    for stage in HARMFUL {
+    for stage in HARMFUL.into_iter().filter(wanted) {
         install::wait_for_stage(&ledger, &id, stage, &machine, STAGE_LIMIT)?;
         machine = trial.cut(machine)?;
         let after = trial.wait(&id, &machine, InstallSeen::has_ended)?;
@@ -78,12 +89,14 @@ pub(super) fn run(programs: &Programs, installer: &Installer, logs: &Path) -> an
         // It waits in the collection image, or has to be restarted by somebody.
         machine = trial.cut(machine)?;
     }
-    install::wait_for_stage(&ledger, &id, "post", &machine, STAGE_LIMIT)?;
-    machine = trial.cut(machine)?;
-    let after = trial.wait(&id, &machine, |seen| {
-        seen.has_ended() || seen.stages.last().is_some_and(|last| last.stage == "rebooting")
-    })?;
-    println!("cut in {:<10} starts from its own disk: {}", "post", after.evidence);
+    if wanted(&INSTALLED) {
+        install::wait_for_stage(&ledger, &id, INSTALLED, &machine, STAGE_LIMIT)?;
+        machine = trial.cut(machine)?;
+        let after = trial.wait(&id, &machine, |seen| {
+            seen.has_ended() || seen.stages.last().is_some_and(|last| last.stage == "rebooting")
+        })?;
+        println!("cut in {INSTALLED:<10} starts from its own disk: {}", after.evidence);
+    }
     println!("{} cuts, no installation that nobody had started", trial.cuts);
     drop(machine);
     Ok(())

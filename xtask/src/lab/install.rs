@@ -1,12 +1,12 @@
 //! `cargo xtask lab --install`: machines that install Debian by themselves, one after the other, until each runs from its
-//! own disk.
+//! own disk, and machines on which a stand-in for Anaconda shows what Muster does for RHEL's kin.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use muster_lab::{
     Accelerator, Firmware, Namespace,
     install::{self, CommandLine, InstallSeen, Road},
@@ -15,7 +15,8 @@ use muster_lab::{
     site::{Programs, Site},
 };
 
-use super::{ACCOUNT, NAMESPACE, secret};
+use super::{ACCOUNT, NAMESPACE, build, secret, stand_in as anaconda};
+use crate::{mirror, setup, stand_in};
 
 /// How long one installation may take, emulated on two processors with nothing beside it: three times what it does.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -30,43 +31,63 @@ const RUNS: [(Firmware, Road); 3] = [
 /// Installs a machine by each road, or by those that `only` names, such as `uefi-preseed`.
 ///
 /// # Errors
-/// When an installation does not end, or a machine is not as it was planned.
-pub(super) fn run(
-    programs: &Programs,
-    installer: &Installer,
-    only: &[String],
-    logs: Option<&PathBuf>,
-) -> anyhow::Result<()> {
+/// When there is no such road, an installation does not end, or a machine is not as it was planned.
+pub(super) fn run(repository: &Path, release: bool, only: &[String], logs: Option<&Path>) -> anyhow::Result<()> {
+    let debian: Vec<_> = RUNS
+        .into_iter()
+        .map(|(firmware, road)| (format!("{}-{}", firmware.name(), road.name()), firmware, road))
+        .collect();
+    let known: Vec<String> = debian
+        .iter()
+        .map(|(name, ..)| name.clone())
+        .chain(anaconda::roads().map(|(name, _)| name))
+        .collect();
+    if let Some(unknown) = only.iter().find(|name| !known.contains(name)) {
+        bail!("there is no road `{unknown}`; there are: {}", known.join(", "));
+    }
+    let wanted = |name: &String| only.is_empty() || only.contains(name);
+    // Built before the server: what is missing for it is said at once, and not after minutes.
+    let installer = debian
+        .iter()
+        .any(|(name, ..)| wanted(name))
+        .then(|| mirror::prepare(repository))
+        .transpose()?;
+    let programs = build(repository, release)?;
     println!("machines run by {}", Accelerator::find());
-    let mut rows = Vec::new();
-    for (firmware, road) in RUNS {
-        let name = format!("{}-{}", firmware.name(), road.name());
-        if !only.is_empty() && !only.contains(&name) {
-            continue;
-        }
-        let temporary = tempfile::tempdir()?;
-        let folder = logs.map_or_else(|| temporary.path().to_path_buf(), |logs| logs.join(&name));
+    let temporary = tempfile::tempdir()?;
+    let logs = logs.unwrap_or(temporary.path());
+    let (mut rows, mut failed) = (Vec::new(), Vec::new());
+    for (name, firmware, road) in debian.iter().filter(|(name, ..)| wanted(name)) {
+        let Some(installer) = &installer else { continue };
         println!("\n{name}");
-        let seen = one(programs, installer, firmware, road, &folder)?;
-        rows.push((name, seen));
-    }
-    ensure!(
-        !rows.is_empty(),
-        "there is no such road: bios-preseed, uefi-preseed, bios-kickstart"
-    );
-    println!("\n{:<16} {:>8}  result", "road", "seconds");
-    for (name, seen) in &rows {
+        let seen = one(&programs, installer, *firmware, *road, &logs.join(name))?;
+        if seen.outcome != "done" {
+            failed.push(format!("{name} ended {}: {}", seen.outcome, seen.reason));
+        } else if !seen.differences.is_empty() {
+            failed.push(format!("{name} is not as planned: {}", seen.differences.join(", ")));
+        }
         let seconds = seen.stages.last().map_or(0.0, |stage| stage.seconds);
-        println!("{name:<16} {seconds:>8.0}  {}", seen.reason);
+        rows.push((name.clone(), seconds, seen.reason));
     }
-    for (name, seen) in &rows {
-        ensure!(seen.outcome == "done", "{name} ended {}: {}", seen.outcome, seen.reason);
-        ensure!(
-            seen.differences.is_empty(),
-            "{name} is not as planned: {}",
-            seen.differences.join(", ")
-        );
+    let roads: Vec<_> = anaconda::roads().filter(|(name, _)| wanted(name)).collect();
+    if !roads.is_empty() {
+        let trees = stand_in::prepare(repository)?;
+        let ksvalidator = setup::pykickstart(repository)?.join("ksvalidator");
+        for (name, release) in roads {
+            println!("\n{name}: {} {}", release.product, release.version);
+            let seconds = anaconda::one(&programs, &trees, &ksvalidator, release, &logs.join(&name))?;
+            rows.push((
+                name,
+                seconds,
+                "every stage up to the restart; nothing was installed".to_owned(),
+            ));
+        }
     }
+    println!("\n{:<24} {:>8}  result", "road", "seconds");
+    for (name, seconds, result) in &rows {
+        println!("{name:<24} {seconds:>8.0}  {result}");
+    }
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
     Ok(())
 }
 

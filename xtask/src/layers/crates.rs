@@ -30,6 +30,11 @@ const UNREACHABLE: &[(&str, &[&str], &str)] = &[
         "simulated machines know the server by its protocols only",
     ),
     (
+        "anaconda-stand-in",
+        &["muster", "migration", "sea-orm", "axum", "muster-lab"],
+        "the stand-in for Anaconda knows the server as Anaconda does: by what is on the wire",
+    ),
+    (
         "muster-lab",
         &["muster"],
         "the lab knows the server by its binary, settings and API only",

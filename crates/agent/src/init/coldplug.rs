@@ -20,7 +20,7 @@ const BARRIER: &str = "ipmi_devintf";
 
 /// Modules put in so far, and what is known of the devices.
 #[derive(Debug)]
-pub(super) struct Coldplug {
+pub struct Coldplug {
     sysfs: PathBuf,
     directory: PathBuf,
     index: ModuleIndex,
@@ -29,16 +29,16 @@ pub(super) struct Coldplug {
     tried: BTreeSet<String>,
     blocks: usize,
     /// How many modules are in.
-    pub(super) loaded: usize,
+    pub loaded: usize,
     /// Modules the kernel refused, with its reason.
-    pub(super) refused: Vec<(String, String)>,
+    pub refused: Vec<(String, String)>,
 }
 
 impl Coldplug {
     /// Reads the index below `directory` (`/lib/modules/RELEASE`). A missing index is an empty one:
     /// a kernel with everything built in needs none.
     #[must_use]
-    pub(super) fn new(sysfs: &Path, directory: &Path) -> Self {
+    pub fn new(sysfs: &Path, directory: &Path) -> Self {
         let text = |name: &str| fs::read_to_string(directory.join(name)).unwrap_or_default();
         Self {
             sysfs: sysfs.to_owned(),
@@ -54,23 +54,23 @@ impl Coldplug {
 
     /// How many modules the image holds.
     #[must_use]
-    pub(super) fn in_image(&self) -> usize {
+    pub fn in_image(&self) -> usize {
         self.index.len()
     }
 
     /// Puts in what no device asks for.
-    pub(super) fn basics(&mut self) {
+    pub fn basics(&mut self) {
         self.insert_all(&ALWAYS, &mut into_kernel);
     }
 
     /// Returns when what drivers do in the background is done.
-    pub(super) fn wait_for_background(&mut self) {
+    pub fn wait_for_background(&mut self) {
         self.insert_all(&[BARRIER], &mut into_kernel);
     }
 
     /// One look at the devices: modules for those not seen before go in. True when anything is new
     /// (a device, a module, a disk), so that a further look may show more.
-    pub(super) fn round(&mut self) -> bool {
+    pub fn round(&mut self) -> bool {
         self.round_with(&mut into_kernel)
     }
 

@@ -5,11 +5,11 @@
 
 mod choice;
 pub mod cmdline;
-mod coldplug;
+pub mod coldplug;
 mod console;
 mod firmware;
 pub mod modules;
-mod mounts;
+pub mod mounts;
 mod network;
 mod panics;
 mod reach;
@@ -134,7 +134,7 @@ pub fn run() -> ! {
 }
 
 /// Looks until nothing new has appeared for a while.
-fn settle(plug: &mut Coldplug) {
+pub fn settle(plug: &mut Coldplug) {
     let started = Instant::now();
     let mut quiet = 0;
     while quiet < QUIET_LOOKS && started.elapsed() < LONGEST_SETTLING {
@@ -202,7 +202,9 @@ fn release() -> String {
     format!("Linux {}, muster-agent {}", release.trim(), env!("CARGO_PKG_VERSION"))
 }
 
-fn module_directory() -> PathBuf {
+/// Where the modules of the kernel that runs are.
+#[must_use]
+pub fn module_directory() -> PathBuf {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     Path::new("/lib/modules").join(release.trim())
 }
@@ -229,7 +231,7 @@ fn given_up(console: &Console, trouble: Trouble) -> ! {
 }
 
 /// Restarts or switches off. Nothing is mounted that would have to be written back.
-fn restart(mode: RebootMode) -> ! {
+pub fn restart(mode: RebootMode) -> ! {
     loop {
         let _ = reboot(mode);
         // A kernel that cannot do it the ordinary way is asked for the hard one.

@@ -8,7 +8,7 @@ use nix::mount::{MsFlags, mount};
 /// Mounts `/dev`, `/proc`, `/sys` and `/run`. What could not be mounted comes back in plain words;
 /// the collection goes on with what there is.
 #[must_use]
-pub(super) fn basics() -> Vec<String> {
+pub fn basics() -> Vec<String> {
     [
         ("devtmpfs", "/dev"),
         ("proc", "/proc"),
@@ -24,7 +24,7 @@ pub(super) fn basics() -> Vec<String> {
 ///
 /// # Errors
 /// In plain words, when the firmware is UEFI but its variables cannot be mounted.
-pub(super) fn efi_variables() -> Result<(), String> {
+pub fn efi_variables() -> Result<(), String> {
     let target = "/sys/firmware/efi/efivars";
     if fs::metadata(target).is_err() {
         return Ok(());

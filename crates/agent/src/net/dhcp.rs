@@ -73,6 +73,7 @@ struct Times {
 #[derive(Debug)]
 pub struct Client {
     mac: MacAddr,
+    vendor_class: Vec<u8>,
     xid: u32,
     random: u64,
     started: Instant,
@@ -93,6 +94,7 @@ impl Client {
         });
         let mut client = Self {
             mac,
+            vendor_class: VENDOR_CLASS.to_vec(),
             xid: 0,
             random: own,
             started: now,
@@ -103,6 +105,13 @@ impl Client {
         };
         client.xid = client.draw();
         client
+    }
+
+    /// The same client under another name in option 60.
+    #[must_use]
+    pub fn calling_itself(mut self, vendor_class: &[u8]) -> Self {
+        self.vendor_class = vendor_class.to_vec();
+        self
     }
 
     /// When [`Client::poll`] has to be called next; `None`: never, unless a datagram comes.
@@ -283,7 +292,7 @@ impl Client {
         message.broadcast = true;
         message.parameters = vec![1, 3, 51, 54, 58, 59];
         message.max_size = Some(1500);
-        message.vendor_class = Some(VENDOR_CLASS.to_vec());
+        message.vendor_class = Some(self.vendor_class.clone());
         let mut id = vec![1];
         id.extend(self.mac.0);
         message.client_id = Some(id);

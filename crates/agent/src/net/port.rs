@@ -33,6 +33,15 @@ impl Port {
     /// # Errors
     /// When the socket cannot be made or tied to the interface.
     pub fn open(interface: Interface, seed: u64, now: Instant) -> io::Result<Self> {
+        let client = Client::new(interface.mac, seed, now);
+        Self::open_with(interface, client)
+    }
+
+    /// The same with a client that was made for this interface.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(interface: Interface, client: Client) -> io::Result<Self> {
         let descriptor = socket(
             AddressFamily::Inet,
             SockType::Datagram,
@@ -44,7 +53,7 @@ impl Port {
         setsockopt(&descriptor, BindToDevice, &OsString::from(&interface.name))?;
         bind(descriptor.as_raw_fd(), &SockaddrIn::new(0, 0, 0, 0, CLIENT_PORT))?;
         Ok(Self {
-            client: Client::new(interface.mac, seed, now),
+            client,
             interface,
             socket: UdpSocket::from(descriptor),
         })

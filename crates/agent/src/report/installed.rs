@@ -9,18 +9,10 @@ use super::ReportError;
 use super::exchange::{Exchange, answer, written};
 
 /// What the agent gets for its one-time token.
-#[derive(Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Enrolment {
     /// The host's id in the ledger.
     pub host: String,
-    /// The secret by which the server knows this agent from now on; it is told this once.
-    pub credential: String,
-}
-
-impl fmt::Debug for Enrolment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Enrolment({})", self.host)
-    }
 }
 
 /// The server's answer to a report and to a sign of life.
@@ -50,12 +42,14 @@ const fn default_look() -> u64 {
     300
 }
 
-/// Gets this machine's credential for the token of its installation. A token is good once.
+/// Makes the credential of this machine known, by the token of its installation. A token is good for one credential; the
+/// same two may be sent again, as an answer may get lost.
 ///
 /// # Errors
 /// When the server was not reached, or the token is not good (any more).
-pub fn enrol(base: &str, token: &str) -> Result<Enrolment, ReportError> {
-    answer(&Exchange::new(base, token).post("/boot/enrol", b"")?)
+pub fn enrol(base: &str, token: &str, credential: &str) -> Result<Enrolment, ReportError> {
+    let proposed = serde_json::json!({ "credential": credential }).to_string();
+    answer(&Exchange::new(base, token).post("/boot/enrol", proposed.as_bytes())?)
 }
 
 /// The server and this machine's credential.
@@ -103,11 +97,7 @@ mod tests {
 
     #[test]
     fn secrets_are_not_in_debug_output() {
-        let enrolment = Enrolment {
-            host: "5f0c".to_owned(),
-            credential: "secret".to_owned(),
-        };
-        let shown = format!("{enrolment:?} {:?}", AgentServer::new("http://a", "secret"));
+        let shown = format!("{:?}", AgentServer::new("http://a", "secret"));
         assert!(!shown.contains("secret"), "{shown}");
     }
 

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 /// No file of these is larger.
 const FILE_LIMIT: u64 = 64 * 1024;
-/// Room made for a credential, bytes: more than one has.
-const ROOM: usize = 512;
+/// By which people and secret scanners know a credential.
+const PREFIX: &str = "muster_agent_";
+/// Random bytes of a credential.
+const SECRET: usize = 32;
 
 /// What was given at the start.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,27 +77,52 @@ impl Files {
         Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
 
-    /// Makes the file that a credential will be written to, as large as it will be, and has it on disk.
-    pub(super) fn make_room(&self) -> Result<Room<'_>, String> {
+    /// The credential that this machine offers to the server, on disk before the server hears of it: the same until it is
+    /// taken or discarded.
+    pub(super) fn proposed(&self) -> Result<String, String> {
         let fresh = beside(&self.credential);
+        let failed = |error: io::Error| {
+            format!(
+                "a new credential cannot be kept in {}: {error}; no token is spent on it",
+                fresh.display()
+            )
+        };
+        if let Some(kept) = read(&fresh).map_err(failed)? {
+            let kept = kept.trim();
+            // What is shorter was being written when the power was cut: nobody has heard of it.
+            if kept.len() == PREFIX.len() + 2 * SECRET && kept.starts_with(PREFIX) {
+                return Ok(kept.to_owned());
+            }
+        }
+        let credential = new_credential().map_err(failed)?;
         let made = (|| {
             if let Some(folder) = fresh.parent() {
                 fs::create_dir_all(folder)?;
             }
             let mut file = private(&fresh)?;
-            file.write_all(&[b'\n'; ROOM])?;
-            file.sync_all()
+            file.write_all(format!("{credential}\n").as_bytes())?;
+            file.sync_all()?;
+            sync_folder(&fresh)
         })();
-        made.map_err(|error| {
+        made.map_err(failed)?;
+        Ok(credential)
+    }
+
+    /// The credential that was offered is this machine's from now on.
+    pub(super) fn take(&self) -> Result<(), String> {
+        let taken = fs::rename(beside(&self.credential), &self.credential).and_then(|()| sync_folder(&self.credential));
+        taken.map_err(|error| {
             format!(
-                "there is no room for the credential in {}: {error}; no token is spent on it",
-                fresh.display()
+                "the credential could not be kept in {}: {error}",
+                self.credential.display()
             )
-        })?;
-        Ok(Room {
-            fresh,
-            target: &self.credential,
         })
+    }
+
+    /// The credential that was offered is never offered again.
+    pub(super) fn discard(&self) {
+        // When it cannot be removed it is refused once more, and that is said.
+        let _ = fs::remove_file(beside(&self.credential));
     }
 
     /// Takes the spent token out of the settings file.
@@ -116,29 +143,12 @@ impl Files {
     }
 }
 
-/// Room on the disk for one credential.
-pub(super) struct Room<'a> {
-    fresh: PathBuf,
-    target: &'a Path,
-}
-
-impl Room<'_> {
-    /// Keeps the credential: it is on disk when this comes back.
-    pub(super) fn keep(self, credential: &str) -> Result<(), String> {
-        let kept = (|| {
-            // Over the room that was made, which is cut afterwards: nothing new has to be found on a full disk.
-            let mut file = OpenOptions::new().write(true).open(&self.fresh)?;
-            let line = format!("{credential}\n");
-            file.write_all(line.as_bytes())?;
-            file.set_len(line.len() as u64)?;
-            file.sync_all()?;
-            fs::rename(&self.fresh, self.target)?;
-            sync_folder(self.target)
-        })();
-        kept.map_err(|error: io::Error| {
-            format!("the credential could not be kept in {}: {error}", self.target.display())
-        })
-    }
+/// A credential that nobody can guess.
+fn new_credential() -> io::Result<String> {
+    let mut random = [0; SECRET];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("{PREFIX}{hex}"))
 }
 
 /// A file for root alone, empty.
@@ -238,27 +248,43 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_is_for_root_alone_and_whole() {
+    fn a_credential_is_for_root_alone_and_the_same_until_it_is_taken() {
         let (folder, files) = files("");
         assert_eq!(files.credential().unwrap(), None);
-        files.make_room().unwrap().keep("muster_agent_x").unwrap();
-        assert_eq!(files.credential().unwrap().as_deref(), Some("muster_agent_x"));
+        let first = files.proposed().unwrap();
+        assert_eq!(first.len(), PREFIX.len() + 64);
+        assert_eq!(
+            files.proposed().unwrap(),
+            first,
+            "what the server may have heard is offered again"
+        );
+        assert_eq!(files.credential().unwrap(), None, "nobody has taken it yet");
+        files.take().unwrap();
+        assert_eq!(files.credential().unwrap().as_deref(), Some(first.as_str()));
         let path = folder.path().join("etc/muster/agent.credential");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_to_string(&path).unwrap(), "muster_agent_x\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{first}\n"));
         // Another one takes its place.
-        files.make_room().unwrap().keep("muster_agent_y").unwrap();
-        assert_eq!(files.credential().unwrap().as_deref(), Some("muster_agent_y"));
+        let second = files.proposed().unwrap();
+        assert_ne!(second, first);
+        files.take().unwrap();
+        assert_eq!(files.credential().unwrap().as_deref(), Some(second.as_str()));
         assert!(!beside(&path).exists());
     }
 
     #[test]
-    fn room_that_was_made_and_never_used_is_no_credential() {
-        let (_folder, files) = files("");
-        drop(files.make_room().unwrap());
-        assert_eq!(files.credential().unwrap(), None);
-        files.make_room().unwrap().keep("a").unwrap();
-        assert_eq!(files.credential().unwrap().as_deref(), Some("a"));
+    fn what_was_half_written_or_discarded_is_offered_to_nobody() {
+        let (folder, files) = files("");
+        let fresh = beside(&folder.path().join("etc/muster/agent.credential"));
+        for half in ["", "muster_agent_00", "\n\n\n"] {
+            fs::write(&fresh, half).unwrap();
+            let proposed = files.proposed().unwrap();
+            assert_eq!(proposed.len(), PREFIX.len() + 64);
+            assert_eq!(fs::metadata(&fresh).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let before = files.proposed().unwrap();
+        files.discard();
+        assert_ne!(files.proposed().unwrap(), before);
     }
 
     #[test]

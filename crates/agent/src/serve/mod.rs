@@ -14,8 +14,6 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal};
-
 use crate::report::{AgentServer, ReportError, enrol};
 use keeping::{Files, Given};
 use look::Looker;
@@ -41,6 +39,9 @@ impl Options {
         }
     }
 }
+
+/// The server's word for a credential that was used before.
+const CREDENTIAL_KNOWN: &str = "agent_credential_known";
 
 /// Serves until it is ended. Comes back only when there is nothing it could serve: no server is named.
 pub fn run(options: &Options) -> ExitCode {
@@ -124,33 +125,50 @@ impl<'a> Door<'a> {
         self.files.token().or_else(|| self.given.token.clone())
     }
 
-    /// Spends the token. Room for the credential is made before, as it is told once: a full disk costs no token.
+    /// Spends the token on a credential that this machine has made and that is on its disk already: a full disk costs no
+    /// token, and neither does an answer that is lost or a power cut, as the same credential is offered again.
     fn enrol(&mut self) -> Result<String, Failed> {
         let token = self.token().ok_or(Failed::NoToken)?;
-        let room = self.files.make_room().map_err(Failed::Here)?;
-        let (enrolment, kept) = {
-            let _held = Held::new();
-            let enrolment = enrol(&self.given.server, &token).map_err(|error| {
-                if matches!(error, ReportError::Refused { status: 400..=499, .. }) {
-                    self.useless = Some(token);
-                }
-                Failed::There(error)
-            })?;
-            let kept = room.keep(&enrolment.credential);
-            (enrolment, kept)
+        let proposed = self.files.proposed().map_err(Failed::Here)?;
+        let host = match enrol(&self.given.server, &token, &proposed) {
+            Ok(enrolment) => enrolment.host,
+            Err(error) => self.known_already(error, &token, &proposed)?,
         };
-        if let Err(why) = kept {
+        if let Err(why) = self.files.take() {
             say(&format!(
-                "{why}; this agent goes on with it until it ends, and has to be enrolled anew then"
+                "{why}; it is known all the same, and is offered again after a restart"
             ));
         }
         self.patience.success();
         self.given.token = None;
-        say(&format!("enrolled: this machine is host {}", enrolment.host));
+        say(&format!("enrolled: this machine is host {host}"));
         if let Err(why) = self.files.forget_token() {
             say(&format!("{why}; the token in it is spent and opens nothing any more"));
         }
-        Ok(enrolment.credential)
+        Ok(proposed)
+    }
+
+    /// The token is not taken, perhaps because it was spent on this very credential and the answer got lost: then the
+    /// server knows it.
+    fn known_already(&mut self, error: ReportError, token: &str, proposed: &str) -> Result<String, Failed> {
+        let ReportError::Refused {
+            status: 400..=499,
+            code,
+            ..
+        } = &error
+        else {
+            return Err(Failed::There(error));
+        };
+        if code == CREDENTIAL_KNOWN {
+            // It was another installation's: the next try has a new one.
+            self.files.discard();
+            return Err(Failed::There(error));
+        }
+        if let Ok(answer) = AgentServer::new(&self.given.server, proposed).heartbeat() {
+            return Ok(answer.host);
+        }
+        self.useless = Some(token.to_owned());
+        Err(Failed::There(error))
     }
 
     fn setback(&mut self, failed: &Failed) -> Setback {
@@ -170,26 +188,6 @@ enum Failed {
     NoToken,
     #[error("this machine could not be enrolled: {0}")]
     There(ReportError),
-}
-
-/// While it lives SIGTERM waits: between the server's word and the disk nobody ends this program.
-struct Held(SigSet);
-
-impl Held {
-    fn new() -> Self {
-        let mut set = SigSet::empty();
-        set.add(Signal::SIGTERM);
-        set.add(Signal::SIGINT);
-        // Blocking a signal of one's own thread cannot fail.
-        let _ = set.thread_block();
-        Self(set)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let _ = self.0.thread_unblock();
-    }
 }
 
 /// One credential at work.

@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 const TOKEN: &str = "the-one-time-token";
-const CREDENTIAL: &str = "muster_agent_of-this-machine";
+const PREFIX: &str = "muster_agent_";
 /// The agent answers in milliseconds; a machine under load gets more.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -74,9 +74,9 @@ fn request(stream: &TcpStream) -> Option<Asked> {
 /// A server as it should be.
 fn willing(asked: &Asked) -> (u16, String) {
     match (asked.line.as_str(), asked.bearer.as_str()) {
-        ("POST /boot/enrol", TOKEN) => (200, format!(r#"{{"host":"5f0c","credential":"{CREDENTIAL}"}}"#)),
+        ("POST /boot/enrol", TOKEN) => (200, r#"{"host":"5f0c"}"#.to_owned()),
         ("POST /boot/enrol", _) => (403, r#"{"code":"install_token_used","detail":"used"}"#.to_owned()),
-        (_, CREDENTIAL) => (
+        (_, credential) if credential.len() == PREFIX.len() + 64 => (
             200,
             r#"{"host":"5f0c","name":"web1","report":false,"heartbeat_seconds":1,"look_seconds":300}"#.to_owned(),
         ),
@@ -158,6 +158,14 @@ impl Drop for Running {
     }
 }
 
+/// The credential that the agent offered.
+fn offered(asked: &Asked) -> String {
+    let body: serde_json::Value = serde_json::from_str(&asked.body).unwrap();
+    let credential = body["credential"].as_str().unwrap();
+    assert!(credential.starts_with(PREFIX) && credential.len() == PREFIX.len() + 64);
+    credential.to_owned()
+}
+
 fn next(asked: &Receiver<Asked>) -> Asked {
     asked.recv_timeout(LONG).unwrap()
 }
@@ -179,10 +187,11 @@ fn it_enrols_once_reports_and_says_that_it_is_there() {
         (enrolled.line.as_str(), enrolled.bearer.as_str()),
         ("POST /boot/enrol", TOKEN)
     );
+    let own = offered(&enrolled);
     let report = next(&asked);
     assert_eq!(
         (report.line.as_str(), report.bearer.as_str()),
-        ("POST /agent/v1/facts", CREDENTIAL)
+        ("POST /agent/v1/facts", own.as_str())
     );
     let facts: muster_facts::Facts = serde_json::from_str(&report.body).unwrap();
     assert_eq!(facts.hostname.as_deref(), Some("web1"));
@@ -196,7 +205,7 @@ fn it_enrols_once_reports_and_says_that_it_is_there() {
     );
 
     let credential = machine.path("etc/muster/agent.credential");
-    assert_eq!(machine.read("etc/muster/agent.credential").trim(), CREDENTIAL);
+    assert_eq!(machine.read("etc/muster/agent.credential").trim(), own);
     assert_eq!(fs::metadata(credential).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(
         machine.read("etc/muster/agent.env"),
@@ -208,7 +217,7 @@ fn it_enrols_once_reports_and_says_that_it_is_there() {
         said.contains("enrolled: this machine is host 5f0c") && said.contains("knows this machine as web1"),
         "{said}"
     );
-    assert!(!said.contains(TOKEN) && !said.contains(CREDENTIAL), "{said}");
+    assert!(!said.contains(TOKEN) && !said.contains(&own), "{said}");
 
     // Started again it is known: nothing is enrolled, and what it says of itself is reported anew.
     let _agent = machine.serve();
@@ -225,6 +234,61 @@ fn a_server_that_comes_later_is_waited_for() {
     let asked = server(TcpListener::bind(address).unwrap(), willing);
     assert_eq!(next(&asked).line, "POST /boot/enrol");
     assert_eq!(next(&asked).line, "POST /agent/v1/facts");
+}
+
+/// A server whose first answer to an enrolment breaks off: as a network does, or a server that is killed after its commit.
+fn losing(asked: &Asked) -> (u16, String) {
+    static LOST: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    if asked.line == "POST /boot/enrol" && !LOST.swap(true, std::sync::atomic::Ordering::SeqCst) {
+        return (200, r#"{"ho"#.to_owned());
+    }
+    willing(asked)
+}
+
+#[test]
+fn an_answer_that_is_lost_costs_no_token() {
+    let (listener, address) = bind();
+    let machine = Machine::new(address);
+    let asked = server(listener, losing);
+    let mut agent = machine.serve();
+    let first = next(&asked);
+    agent.says("tried again in");
+    // The power is cut before it is.
+    drop(agent);
+    let _agent = machine.serve();
+    let second = next(&asked);
+    assert_eq!(
+        (second.line.as_str(), second.bearer.as_str()),
+        ("POST /boot/enrol", TOKEN)
+    );
+    assert_eq!(
+        offered(&first),
+        offered(&second),
+        "the same credential is offered again"
+    );
+    assert_eq!(next(&asked).bearer, offered(&first));
+}
+
+/// The token is spent on the credential that is offered, and its time is over.
+fn remembering(asked: &Asked) -> (u16, String) {
+    match asked.line.as_str() {
+        "POST /boot/enrol" => (403, r#"{"code":"install_token_old","detail":"over"}"#.to_owned()),
+        _ => willing(asked),
+    }
+}
+
+#[test]
+fn a_credential_that_the_server_knows_is_used_also_when_its_token_is_over() {
+    let (listener, address) = bind();
+    let machine = Machine::new(address);
+    let asked = server(listener, remembering);
+    let _agent = machine.serve();
+    let own = offered(&next(&asked));
+    for line in ["POST /agent/v1/heartbeat", "POST /agent/v1/facts"] {
+        let one = next(&asked);
+        assert_eq!((one.line.as_str(), one.bearer.as_str()), (line, own.as_str()));
+    }
+    assert_eq!(machine.read("etc/muster/agent.credential").trim(), own);
 }
 
 #[test]
@@ -253,9 +317,11 @@ fn a_newer_token_replaces_a_credential_that_is_not_known_any_more() {
     let asked = server(listener, willing);
     let _agent = machine.serve();
     assert_eq!(next(&asked).bearer, "muster_agent_of-an-earlier-life");
-    assert_eq!(next(&asked).bearer, TOKEN);
-    assert_eq!(next(&asked).bearer, CREDENTIAL);
-    assert_eq!(machine.read("etc/muster/agent.credential").trim(), CREDENTIAL);
+    let enrolled = next(&asked);
+    assert_eq!(enrolled.bearer, TOKEN);
+    let own = offered(&enrolled);
+    assert_eq!(next(&asked).bearer, own);
+    assert_eq!(machine.read("etc/muster/agent.credential").trim(), own);
 }
 
 #[test]

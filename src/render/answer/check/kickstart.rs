@@ -18,10 +18,10 @@ pub struct Ksvalidator {
 }
 
 impl Ksvalidator {
-    /// The one of `MUSTER_KSVALIDATOR`, or on the search path.
+    /// The one of `KSVALIDATOR`, or on the search path.
     #[must_use]
     pub fn find() -> Option<Self> {
-        if let Some(program) = env::var_os("MUSTER_KSVALIDATOR") {
+        if let Some(program) = env::var_os("KSVALIDATOR") {
             return Self::at(Path::new(&program));
         }
         env::split_paths(&env::var_os("PATH")?).find_map(|folder| Self::at(&folder.join("ksvalidator")))

@@ -50,6 +50,25 @@ impl Finding {
     }
 }
 
+/// What a check does without where pykickstart is not installed.
+pub const NO_KSVALIDATOR: &str =
+    "ksvalidator is not installed (pykickstart): kickstarts are checked by Muster's own rules only";
+
+/// What a check does without where debconf is not installed.
+const NO_DEBCONF: &str = "debconf-set-selections is not installed: preseeds are checked by Muster's own rules only";
+
+/// Which program could not read an answer because it is not installed, in words.
+#[must_use]
+pub fn not_checked(answer: &Answer, ksvalidator: Option<&Ksvalidator>) -> Option<&'static str> {
+    match answer.kind {
+        AnswerKind::Kickstart if ksvalidator.is_none() && ksvalidator_version(&answer.platform).is_some() => {
+            Some(NO_KSVALIDATOR)
+        }
+        AnswerKind::Preseed if preseed::program().is_none() => Some(NO_DEBCONF),
+        _ => None,
+    }
+}
+
 /// Checks `answer` by our own rules and by what is installed: ksvalidator and debconf-set-selections.
 ///
 /// Programs are run, so this blocks for a fraction of a second.

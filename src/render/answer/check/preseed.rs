@@ -13,12 +13,16 @@ const TYPES: &[&str] = &[
     "seen",
 ];
 
+/// Where debconf's checker is.
+pub(super) fn program() -> Option<&'static str> {
+    ["/usr/bin/debconf-set-selections", "/bin/debconf-set-selections"]
+        .into_iter()
+        .find(|path| std::path::Path::new(path).is_file())
+}
+
 pub(super) fn check(text: &str) -> Vec<Finding> {
     let mut findings = lines(text);
-    let found = ["/usr/bin/debconf-set-selections", "/bin/debconf-set-selections"]
-        .iter()
-        .find(|path| std::path::Path::new(path).is_file());
-    if let Some(path) = found {
+    if let Some(path) = program() {
         findings.extend(by_debconf(path, text));
     }
     findings
