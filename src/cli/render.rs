@@ -18,7 +18,7 @@ use crate::{
     app,
     config::Settings,
     provision::answers::{Answers, Preview, Rendered},
-    render::answer::{Grade, Ksvalidator, Library, NO_KSVALIDATOR},
+    render::answer::{Grade, Ksvalidator, Library, Missing},
 };
 
 #[derive(Debug, Args)]
@@ -90,7 +90,7 @@ fn as_json(preview: &Preview) -> serde_json::Value {
             "error": finding.grade == Grade::Error, "line": finding.line, "message": finding.message,
             "checker": finding.checker,
         })).collect::<Vec<_>>(),
-        "not_checked": preview.not_checked,
+        "not_checked": preview.not_checked.map(Missing::words),
     })
 }
 
@@ -130,7 +130,7 @@ fn explained(preview: &Preview, origins: bool) -> String {
     } else if preview.findings.is_empty() {
         text.push_str("nothing that an installer would refuse was found\n");
     }
-    if let Some(what) = preview.not_checked {
+    if let Some(what) = preview.not_checked.map(Missing::words) {
         let _ = writeln!(text, "note: {what}");
     }
     text
@@ -145,7 +145,7 @@ async fn all(answers: &Answers, base: &str, check: bool, folder: &Path) -> Resul
     for (label, fault) in &rendered.faults {
         let _ = writeln!(text, "{label}: {fault}");
     }
-    if check && let Some(what) = Ksvalidator::find().is_none().then_some(NO_KSVALIDATOR) {
+    if check && let Some(what) = Ksvalidator::find().is_none().then_some(Missing::Ksvalidator.words()) {
         let _ = writeln!(text, "note: {what}");
     }
     let _ = writeln!(

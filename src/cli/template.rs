@@ -10,7 +10,7 @@ use crate::{
     config::Settings,
     provision::answers::Answers,
     render::answer::{
-        Grade, Ksvalidator, Library, NO_KSVALIDATOR, check_with, render_answer,
+        Grade, Ksvalidator, Library, Missing, check_with, render_answer,
         sample::{Sample, samples},
     },
 };
@@ -61,7 +61,7 @@ pub(super) fn check(folder: &Path, quick: bool) -> Result<(String, bool), Failur
         let _ = writeln!(text, "{}: not used: {}", skipped.path.display(), skipped.why);
     }
     if ksvalidator.is_none() {
-        let _ = writeln!(text, "{NO_KSVALIDATOR}");
+        let _ = writeln!(text, "{}", Missing::Ksvalidator.words());
     }
     for (template, line, name) in library.broken_includes() {
         wrong += 1;

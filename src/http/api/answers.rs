@@ -29,6 +29,8 @@ pub(super) struct AnswerPreview {
     values: Vec<UsedValue>,
     /// What an installer would refuse; empty when no check was asked for.
     findings: Vec<AnswerFinding>,
+    /// Which program did not read it because the server does not have it, and what was done without.
+    not_checked: Option<String>,
 }
 
 /// One line, and who wrote it.
@@ -46,6 +48,8 @@ pub(super) struct AnswerLine {
 pub(super) struct UsedValue {
     /// Dotted path, e.g. `kernel_options.console`.
     name: String,
+    /// On one line; "(set)" for a secret.
+    value: String,
     /// Who says it.
     layer: String,
 }
@@ -66,6 +70,7 @@ impl From<Preview> for AnswerPreview {
     fn from(preview: Preview) -> Self {
         Self {
             template: preview.template,
+            not_checked: preview.not_checked.map(|missing| missing.words().to_owned()),
             lines: preview
                 .lines
                 .into_iter()
@@ -80,6 +85,7 @@ impl From<Preview> for AnswerPreview {
                 .into_iter()
                 .map(|value| UsedValue {
                     name: value.name,
+                    value: value.value,
                     layer: value.layer,
                 })
                 .collect(),

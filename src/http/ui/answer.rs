@@ -7,7 +7,7 @@ use crate::{
     http::Problem,
     inventory::HostId,
     provision::answers::{AnswersFault, Preview},
-    render::answer::{Finding, Grade, Part, parts},
+    render::answer::{Finding, Grade, Missing, Part, parts},
 };
 
 /// How many times a script within a script is looked into.
@@ -24,8 +24,10 @@ pub(super) struct Shown {
     whole: Vec<Found>,
     errors: usize,
     warnings: usize,
-    /// Values that the templates asked for, with who says each.
-    values: Vec<(String, String)>,
+    /// Values that the templates asked for: name, value, who says it.
+    values: Vec<(String, String, String)>,
+    /// A program that would have read it, and that the server does not have.
+    not_read_by: Option<&'static str>,
     fault: Option<String>,
 }
 
@@ -108,6 +110,7 @@ pub(super) async fn shown(view: &View, host: HostId) -> Result<Shown, Problem> {
             errors: 0,
             warnings: 0,
             values: Vec::new(),
+            not_read_by: None,
             fault: Some(fault.to_string()),
         }),
     }
@@ -153,8 +156,9 @@ fn of(preview: Preview) -> Shown {
         values: preview
             .values
             .into_iter()
-            .map(|value| (value.name, value.layer))
+            .map(|value| (value.name, value.value, value.layer))
             .collect(),
+        not_read_by: preview.not_checked.map(Missing::command),
         template: preview.template,
         fault: None,
     }

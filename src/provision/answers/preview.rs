@@ -10,7 +10,7 @@ use crate::{
     install::redact,
     inventory::HostId,
     provision::{HostDesired, install::AnswerContext},
-    render::answer::{Answer, AnswerKind, Finding, Grade, Ksvalidator, UsedValue, check_with, not_checked},
+    render::answer::{Answer, AnswerKind, Finding, Grade, Ksvalidator, Missing, UsedValue, check_with, not_checked},
 };
 
 /// The answer file a host would get now.
@@ -27,7 +27,7 @@ pub struct Preview {
     /// What an installer would refuse; empty when nobody asked for a check.
     pub findings: Vec<Finding>,
     /// Which checker could not be asked because it is not installed, when a check was asked for.
-    pub not_checked: Option<&'static str>,
+    pub not_checked: Option<Missing>,
 }
 
 /// A line of an answer file.
@@ -42,7 +42,7 @@ pub struct PreviewLine {
 }
 
 impl Preview {
-    fn of(template: &str, answer: Answer, findings: Vec<Finding>, not_checked: Option<&'static str>) -> Self {
+    fn of(template: &str, answer: Answer, findings: Vec<Finding>, not_checked: Option<Missing>) -> Self {
         let hidden = redact(&answer.text, answer.secrets.iter().map(String::as_str));
         let origins = answer.lines.into_iter();
         // A secret is one word of one line, so lines stay where they are.

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub use check::{Finding, Grade, Ksvalidator, NO_KSVALIDATOR, check, check_with, ksvalidator_version, not_checked};
+pub use check::{Finding, Grade, Ksvalidator, Missing, check, check_with, ksvalidator_version, not_checked};
 pub use encoded::{Part, parts};
 pub use explain::LineOrigin;
 pub use fault::AnswerFault;

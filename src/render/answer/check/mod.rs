@@ -50,21 +50,47 @@ impl Finding {
     }
 }
 
-/// What a check does without where pykickstart is not installed.
-pub const NO_KSVALIDATOR: &str =
-    "ksvalidator is not installed (pykickstart): kickstarts are checked by Muster's own rules only";
+/// A program that would read an answer, and is not installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// pykickstart's validator.
+    Ksvalidator,
+    /// debconf's reader of preseeds.
+    Debconf,
+}
 
-/// What a check does without where debconf is not installed.
-const NO_DEBCONF: &str = "debconf-set-selections is not installed: preseeds are checked by Muster's own rules only";
+impl Missing {
+    /// Its command.
+    #[must_use]
+    pub const fn command(self) -> &'static str {
+        match self {
+            Self::Ksvalidator => "ksvalidator",
+            Self::Debconf => "debconf-set-selections",
+        }
+    }
 
-/// Which program could not read an answer because it is not installed, in words.
+    /// What is done without it, in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Ksvalidator => {
+                "ksvalidator is not installed (pykickstart): kickstarts are checked by Muster's own rules only"
+            }
+            Self::Debconf => {
+                "debconf-set-selections is not installed: preseeds are checked by Muster's own rules only"
+            }
+        }
+    }
+}
+
+/// Which program could not read an answer because it is not installed.
 #[must_use]
-pub fn not_checked(answer: &Answer, ksvalidator: Option<&Ksvalidator>) -> Option<&'static str> {
+pub fn not_checked(answer: &Answer, ksvalidator: Option<&Ksvalidator>) -> Option<Missing> {
     match answer.kind {
         AnswerKind::Kickstart if ksvalidator.is_none() && ksvalidator_version(&answer.platform).is_some() => {
-            Some(NO_KSVALIDATOR)
+            Some(Missing::Ksvalidator)
         }
-        AnswerKind::Preseed if preseed::program().is_none() => Some(NO_DEBCONF),
+        AnswerKind::Preseed if preseed::program().is_none() => Some(Missing::Debconf),
         _ => None,
     }
 }
