@@ -85,15 +85,12 @@ mod tests {
         let mut objects = Objects::default();
         let mut enter = |distro: Distro| objects.distros.insert(distro.name.clone(), distro);
         enter(distro("far", Tree::Url("http://mirror/debian".to_owned())));
-        assert!(enter(distro("gone", Tree::Path("/nonexistent".to_owned()))).is_none());
+        let gone = folder.path().join("gone").to_string_lossy().into_owned();
+        assert!(enter(distro("gone", Tree::Path(gone))).is_none());
         let findings = of(&objects, &trees);
         assert_eq!(findings.len(), 1, "{findings:?}");
         let text = format!("{:?}", findings[0]);
-        for part in [
-            "gone: tree = `/nonexistent`",
-            "no such folder",
-            "muster distro edit gone",
-        ] {
+        for part in ["gone: tree = ", "no such folder", "muster distro edit gone"] {
             assert!(text.contains(part), "{part}: {text}");
         }
         objects.distros.remove("gone");

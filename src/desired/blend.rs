@@ -133,6 +133,7 @@ fn meet(out: &mut Map<String, Value>, below: &Values, said: &mut Option<Said>) {
     out.retain(|key, _| inherited(key));
     if let Some(said) = said {
         said.origins.retain(|key, _| inherited(key));
+        said.lists.retain(|key, _| inherited(key));
     }
     for (key, value) in below.as_map() {
         let Some(field) = field(key) else { continue };

@@ -25,6 +25,7 @@ pub use objects::{
     AboveHosts, Distro, Family, HostPlan, Lineage, MAX_NESTING, Objects, Parent, Profile, Tree, check_name,
 };
 pub use parts::{Part, PartKind};
+pub use shape::GIVEN_NAMES;
 pub use text::{kernel_line, options, split_words};
 pub use values::{INHERIT, NONE, Values, is_secret};
 

@@ -323,9 +323,31 @@ pub(super) fn options(path: &str, value: &Value) -> Checked {
     Ok(())
 }
 
+/// What templates are given beside values: a variable of such a name would stand before it, and break every template
+/// that asks for its parts.
+pub const GIVEN_NAMES: [&str; 10] = [
+    "host",
+    "profile",
+    "distro",
+    "server",
+    "install",
+    "install_disk",
+    "raid_disks",
+    "interfaces",
+    "boot_mode",
+    "facts",
+];
+
 pub(super) fn vars(path: &str, value: &Value) -> Checked {
     for (key, value) in entries(value) {
         let name = key.strip_prefix('!').unwrap_or(key);
+        is(
+            &format!("{path}.{key}"),
+            value,
+            !GIVEN_NAMES.contains(&name),
+            "templates are given something else by this name",
+            "choose another name for the variable",
+        )?;
         let fits = name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_')
             && name
                 .chars()

@@ -80,6 +80,7 @@ impl Values {
         for (key, mut value) in changes {
             if in_place {
                 take_back(document.get_mut(&key), &mut value);
+                undo(document.get_mut(&key), &value);
             } else if let Some(word) = words(&value).into_iter().find(|word| taken_back(word).is_some()) {
                 return Err(Fault::new(
                     &key,
@@ -96,13 +97,11 @@ impl Values {
                     document.shift_remove(&key);
                 }
                 (Some(Value::Object(kept)), Value::Object(new)) if in_place => {
-                    for (name, value) in new {
-                        // The removal of what this layer itself says.
-                        if let Some(own) = name.strip_prefix('!') {
-                            kept.shift_remove(own);
-                        }
-                        kept.insert(name, value);
-                    }
+                    let depth = field(&key).map_or(1, |field| match field.kind {
+                        FieldKind::Map(depth) => depth,
+                        FieldKind::Scalar | FieldKind::List => 1,
+                    });
+                    merge(kept, new, depth);
                 }
                 (Some(Value::Array(kept)), Value::Array(new)) if in_place => {
                     for item in new {
@@ -120,6 +119,39 @@ impl Values {
             }
         }
         Self::check(document)
+    }
+}
+
+/// Puts `new` into `kept` key by key, as deep as layers meet: what is not named stays.
+fn merge(kept: &mut Map<String, Value>, new: Map<String, Value>, depth: u8) {
+    for (name, mut value) in new {
+        // The removal of what this layer itself says.
+        if let Some(own) = name.strip_prefix('!') {
+            kept.shift_remove(own);
+        }
+        if depth > 1 && value.is_object() {
+            take_back(kept.get_mut(&name), &mut value);
+            undo(kept.get_mut(&name), &value);
+        }
+        match (kept.get_mut(&name), value) {
+            (Some(Value::Object(kept)), Value::Object(new)) if depth > 1 => merge(kept, new, depth - 1),
+            (_, value) => {
+                kept.insert(name, value);
+            }
+        }
+    }
+}
+
+/// Takes out of `kept` the removals of what `new` adds: with both in one layer the removal would win, and what somebody has
+/// added would never come. A removal that `new` says itself wins as it does in a layer that is written at once.
+fn undo(kept: Option<&mut Value>, new: &Value) {
+    let Some(kept) = kept else { return };
+    let words = words(new);
+    for word in &words {
+        let removal = format!("!{word}");
+        if !words.contains(&&*removal) {
+            take(kept, &removal);
+        }
     }
 }
 
@@ -360,6 +392,14 @@ mod tests {
             json!(changed),
             json!({"kernel_options": {"quiet": null, "!x": null, "y": "2"}})
         );
+        let back = json!({"kernel_options": {"x": "3"}});
+        let back = changed
+            .changed(back.as_object().cloned().unwrap_or_default(), true)
+            .expect("well");
+        assert_eq!(
+            json!(back),
+            json!({"kernel_options": {"quiet": null, "y": "2", "x": "3"}})
+        );
     }
 
     #[test]
@@ -375,6 +415,8 @@ mod tests {
             (json!(["curl", "vim"]), json!(["vim", "git", "!nano", "curl"])),
             (json!(["~git", "~!nano", "~gone"]), json!(["vim"])),
             (json!(["!git"]), json!(["vim", "!nano", "!git"])),
+            (json!(["nano"]), json!(["vim", "git", "nano"])),
+            (json!(["!nano", "nano"]), json!(["vim", "git", "!nano", "nano"])),
         ] {
             assert_eq!(change(items, true), Ok(after));
         }
@@ -383,6 +425,34 @@ mod tests {
         assert!(
             fault.contains("packages = `~git`") && fault.contains("--in-place"),
             "{fault}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_named_stays_however_deep() {
+        let values = check(&json!({
+            "network": {"interfaces": {
+                "eth0": {"mac": "52:54:00:00:00:01", "addresses": ["10.0.0.5/24"]},
+                "eth1": {"mac": "52:54:00:00:00:02", "dhcp": true},
+                "eth2": {"mac": "52:54:00:00:00:03", "dhcp": true},
+            }},
+            "users": {"anna": {"sudo": true, "groups": ["wheel"]}, "bob": {}},
+        }))
+        .expect("well");
+        let changes = json!({
+            "network": {"interfaces": {"eth1": {"mtu": 1400, "~dhcp": null}, "~eth2": null}},
+            "users": {"anna": {"uid": 1002}},
+        });
+        let changed = values.changed(changes.as_object().cloned().unwrap_or_default(), true);
+        assert_eq!(
+            json!(changed.expect("well")),
+            json!({
+                "network": {"interfaces": {
+                    "eth0": {"mac": "52:54:00:00:00:01", "addresses": ["10.0.0.5/24"]},
+                    "eth1": {"mac": "52:54:00:00:00:02", "mtu": 1400},
+                }},
+                "users": {"anna": {"sudo": true, "groups": ["wheel"], "uid": 1002}, "bob": {}},
+            })
         );
     }
 

@@ -13,8 +13,21 @@ const LEAST_BASE64: usize = 32;
 /// How many times a script within a script is looked into.
 const BASE64_DEPTH: u8 = 3;
 
-/// Addresses whose next part is a token.
-const TOKEN_PATHS: [&str; 4] = ["/boot/answer/", "/boot/stage/", "/boot/enrol/", "muster.token="];
+/// What a token comes after: addresses, the kernel's command line, the agent's settings, and a credential's own prefix.
+const TOKEN_MARKERS: [&str; 6] = [
+    "/boot/answer/",
+    "/boot/stage/",
+    "/boot/enrol/",
+    "muster.token=",
+    SETTING,
+    "muster_agent_",
+];
+
+/// How the agent's settings say its token.
+const SETTING: &str = "MUSTER_TOKEN=";
+
+/// Tokens are 43 characters: where one is somewhere in a line, words of at least this many are hidden.
+const LONG_WORD: usize = 32;
 
 /// Prefixes of crypt(3) hashes.
 const HASHES: [&str; 9] = ["$6$", "$5$", "$y$", "$gy$", "$7$", "$2b$", "$2a$", "$2y$", "$1$"];
@@ -132,12 +145,15 @@ pub fn redact_line(line: &str) -> String {
 /// Nearly all lines hold nothing of this kind, and a render of all hosts looks at hundreds of thousands.
 fn hide_in_line(line: &str) -> Cow<'_, str> {
     let mut line = Cow::Borrowed(line);
-    if line.contains('/') || line.contains('=') {
-        for marker in TOKEN_PATHS {
+    if line.contains(['/', '=', '_']) {
+        for marker in TOKEN_MARKERS {
             if line.contains(marker) {
-                let token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-                line = Cow::Owned(hide_after(&line, marker, token, 8));
+                line = Cow::Owned(hide_after(&line, marker, is_of_token, 8));
             }
+        }
+        // A shell that tells its commands writes `printf 'MUSTER_TOKEN=%s\n' TOKEN`.
+        if let Some((before, after)) = line.split_once(SETTING) {
+            line = Cow::Owned(format!("{before}{SETTING}{}", hide_long_words(after)));
         }
     }
     if line.contains('$') {
@@ -151,6 +167,23 @@ fn hide_in_line(line: &str) -> Cow<'_, str> {
         line = Cow::Owned(hide_url_passwords(&line));
     }
     line
+}
+
+/// Whether a token may hold it.
+const fn is_of_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
+}
+
+/// Hides every word that is as long as a token.
+fn hide_long_words(text: &str) -> String {
+    text.split_inclusive(|c| !is_of_token(c))
+        .map(|piece| {
+            let word = piece.trim_end_matches(|c| !is_of_token(c));
+            let end = &piece[word.len()..];
+            let word = if word.len() >= LONG_WORD { HIDDEN } else { word };
+            format!("{word}{end}")
+        })
+        .collect()
 }
 
 /// Hides the run of `of` characters after each `marker`, when it is long enough to be a token.
@@ -241,6 +274,30 @@ mod tests {
             line,
             "Command line: inst.ks=http://10.0.0.1/boot/answer/*** quiet muster.token=***"
         );
+    }
+
+    #[test]
+    fn the_agent_s_token_and_its_credential_are_shown_by_no_log() {
+        let token = "AAAABBBBCCCCDDDDEEEEFFFFGGGGHHHHIIII_-JJKKK";
+        for (line, hidden) in [
+            // What `set -x` writes of the snippet that sets the agent up.
+            (
+                format!(
+                    "+ printf 'MUSTER_SERVER=%s\\nMUSTER_TOKEN=%s\\n' http://10.0.0.1:8080 {token} > /etc/muster/agent.env"
+                ),
+                "+ printf 'MUSTER_SERVER=%s\\nMUSTER_TOKEN=%s\\n' http://10.0.0.1:8080 *** > /etc/muster/agent.env",
+            ),
+            (format!("MUSTER_TOKEN={token}"), "MUSTER_TOKEN=***"),
+            (format!("MUSTER_TOKEN='{token}' serve"), "MUSTER_TOKEN='***' serve"),
+            (format!("known by muster_agent_{token}."), "known by muster_agent_***."),
+            (
+                format!(r#"{{"host":"5f0c","credential":"muster_agent_{token}"}}"#),
+                r#"{"host":"5f0c","credential":"muster_agent_***"}"#,
+            ),
+        ] {
+            assert_eq!(redact_log(&line), hidden);
+            assert_eq!(redact(&line, []), hidden);
+        }
     }
 
     #[test]

@@ -126,16 +126,16 @@ impl Agents {
                 .report_malformed(client, "an agent's credential that nobody was given");
             return Err(AgentRefused::Unknown);
         };
+        if kept.revoked_at.is_some() {
+            self.tell(kept.host, client, "agent_revoked", &[]);
+            return Err(AgentRefused::Revoked);
+        }
         {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             if known.len() >= MOST_KNOWN && !known.contains(&hash) {
                 known.clear();
             }
             known.insert(hash);
-        }
-        if kept.revoked_at.is_some() {
-            self.tell(kept.host, client, "agent_revoked", &[]);
-            return Err(AgentRefused::Revoked);
         }
         Ok(Agent {
             host: kept.host,

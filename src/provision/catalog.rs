@@ -363,6 +363,7 @@ impl Catalog {
     pub async fn rename(&self, which: &Parent, to: &str, actor: &str, now: DateTime<Utc>) -> Result<(), CatalogFault> {
         check_name(to)?;
         let (revision, objects) = self.current().await?;
+        self.check_no_installer_uses(which).await?;
         let (write, kind, from) = match which {
             Parent::Distro(name) => {
                 objects.distro(name)?;
@@ -378,6 +379,23 @@ impl Catalog {
         let mut entry = entry(actor, &format!("{kind}.rename"), &format!("{kind}:{from}"), now);
         entry.detail = Some(format!("to {to}"));
         self.write(revision, &write, &entry).await
+    }
+
+    /// An installer that runs was given addresses with the distro's name, and its installation is of the profile's.
+    async fn check_no_installer_uses(&self, which: &Parent) -> Result<(), CatalogFault> {
+        let running = self.store.open_installs().await?;
+        let found = running.iter().find(|install| match which {
+            Parent::Distro(name) => install.distro == *name,
+            Parent::Profile(name) => install.profile == *name,
+        });
+        let (kind, name) = match which {
+            Parent::Distro(name) => ("distro", name),
+            Parent::Profile(name) => ("profile", name),
+        };
+        found.map_or(Ok(()), |install| {
+            let why = format!("installation {} is made from it now", install.id);
+            Err(Fault::new(kind, name, why, "rename it when that has ended, or cancel it first").into())
+        })
     }
 
     /// Removes a distro or profile that nothing stands on.

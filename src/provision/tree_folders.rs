@@ -30,6 +30,8 @@ impl TreeFolders {
     pub fn check(&self, distro: &Distro) -> Result<(), Fault> {
         let Tree::Path(path) = &distro.tree else { return Ok(()) };
         let folder = Path::new(path);
+        // First where it lies: of other folders nobody is told what is in them, or whether they are there.
+        self.check_public(folder, &[&distro.kernel, &distro.initrd])?;
         if !folder.is_dir() {
             return Err(Fault::new(
                 "tree",
@@ -38,8 +40,6 @@ impl TreeFolders {
                 "unpack or mount the tree there, or write where it is, or its URL",
             ));
         }
-        // First where it lies: of other folders nobody is told what is in them.
-        self.check_public(folder, &[&distro.kernel, &distro.initrd])?;
         let view = FolderView::new(folder);
         for (field, file) in [("kernel", &distro.kernel), ("initrd", &distro.initrd)] {
             if view.has(file) {
@@ -75,16 +75,26 @@ impl TreeFolders {
     /// [`Fault`] on `tree` with what stands against it.
     pub fn check_public(&self, folder: &Path, files: &[&str]) -> Result<(), Fault> {
         let fault = |why: String, advice: String| Err(Fault::new("tree", &folder.to_string_lossy(), why, advice));
-        let tree = canonical(folder);
+        let plain = folder.components().all(|part| part != Component::ParentDir);
+        let tree = match folder.canonicalize() {
+            Ok(tree) => tree,
+            // What is not there lies where its name says, and nothing of it is served.
+            Err(_) if plain => folder.to_path_buf(),
+            Err(_) => PathBuf::new(),
+        };
         let trees = canonical(&self.tree_dir);
-        if trees.starts_with(&tree) {
+        if !tree.as_os_str().is_empty() && trees.starts_with(&tree) {
             return fault(
                 "boot.tree_dir lies in it, so it is no tree".to_owned(),
                 "give the folder of one distro".to_owned(),
             );
         }
-        let plain = folder.components().all(|part| part != Component::ParentDir);
-        if tree.starts_with(&trees) || (plain && folder.starts_with(&self.tree_dir)) {
+        // Who may write into boot.tree_dir decides where what is linked there leads. Links further in are of whoever made
+        // the tree, and decide nothing.
+        let first = folder.strip_prefix(&self.tree_dir).ok();
+        let first = first.filter(|_| plain).and_then(|below| below.components().next());
+        let linked = first.map(|first| canonical(&self.tree_dir.join(first)));
+        if tree.starts_with(&trees) || linked.is_some_and(|linked| tree.starts_with(linked)) {
             return Ok(());
         }
         if !self.roots.iter().any(|root| tree.starts_with(canonical(root))) {
@@ -214,6 +224,22 @@ mod tests {
         // Who may write into boot.tree_dir decides what is served.
         symlink(rig.at("etc"), rig.at("data/trees/link")).unwrap();
         assert_eq!(rig.public("data/trees/link"), Ok(()));
+        // Who made a tree that is linked or unpacked there does not.
+        fs::create_dir_all(rig.at("share/iso")).unwrap();
+        symlink(rig.at("share/iso"), rig.at("data/trees/iso")).unwrap();
+        symlink(rig.at("etc"), rig.at("share/iso/x")).unwrap();
+        symlink(rig.at("etc"), rig.at("data/trees/own/x")).unwrap();
+        assert_eq!(rig.public("data/trees/iso"), Ok(()));
+        refused(rig.public("data/trees/iso/x"), "outside of the folders");
+        refused(rig.public("data/trees/own/x"), "outside of the folders");
+    }
+
+    #[test]
+    fn nobody_is_told_which_folders_there_are() {
+        let rig = Rig::new();
+        for tree in ["etc", "none", "mnt/../etc", "mnt/../none"] {
+            refused(rig.whole(tree, "linux"), "outside of the folders");
+        }
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! Installation trees: what installers fetch, by the name of the distribution.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
+    os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
     path::{Component, Path, PathBuf},
     time::UNIX_EPOCH,
 };
+
+use nix::fcntl::OFlag;
 
 use super::{Catalog, tree_folders::TreeFolders};
 use crate::{desired::Tree, store::StoreError};
@@ -26,11 +30,11 @@ pub enum TreeFault {
     Ledger(#[from] StoreError),
 }
 
-/// One file of a tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One file of a tree, opened: what was judged is what is read, whatever takes its name meanwhile.
+#[derive(Debug)]
 pub struct TreeFile {
-    /// Where it is, without links.
-    pub path: PathBuf,
+    /// The file, at its beginning.
+    pub file: File,
     /// Its size.
     pub bytes: u64,
     /// Validator for HTTP, with its quotes: of size and time, as trees are too large to be read for it.
@@ -71,11 +75,17 @@ impl Trees {
         let (folders, distro, inside) = (self.folders.clone(), distro.to_owned(), inside.to_owned());
         tokio::task::spawn_blocking(move || match entered {
             Some(folder) => {
-                folders.check_public(&folder, &[&inside]).map_err(|fault| {
-                    tracing::warn!(distro, %fault, "a tree is not served");
-                    TreeFault::Missing
-                })?;
-                find_below(&folder, &inside)
+                let public = |folder: &Path| {
+                    folders.check_public(folder, &[&inside]).map_err(|fault| {
+                        tracing::warn!(distro, %fault, "a tree is not served");
+                        TreeFault::Missing
+                    })
+                };
+                // A pipe or a file that is not to be served is not even opened; then what was opened is judged.
+                public(&folder)?;
+                let found = find_below(&folder, &inside)?;
+                public(&folder)?;
+                Ok(found)
             }
             // A distro's folder there may be a link to where its tree is: who may write there decides that.
             None => find_below(&folders.tree_dir.join(distro), &inside),
@@ -100,8 +110,15 @@ fn find_below(folder: &Path, inside: &str) -> Result<TreeFile, TreeFault> {
     if !path.starts_with(&tree) {
         return Err(TreeFault::Missing);
     }
-    let meta = fs::metadata(&path).map_err(fault)?;
-    if !meta.is_file() {
+    let file = File::options()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(&path)
+        .map_err(fault)?;
+    let meta = file.metadata().map_err(fault)?;
+    // The names above were looked up before it was opened: where it really is, the kernel says (proc(5)).
+    let really = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(fault)?;
+    if !meta.is_file() || !really.starts_with(&tree) {
         return Err(TreeFault::Missing);
     }
     let changed = meta
@@ -112,7 +129,7 @@ fn find_below(folder: &Path, inside: &str) -> Result<TreeFile, TreeFault> {
     Ok(TreeFile {
         bytes: meta.len(),
         etag: format!("\"{:x}-{changed:x}\"", meta.len()),
-        path,
+        file,
     })
 }
 

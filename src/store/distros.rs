@@ -222,12 +222,14 @@ async fn apply(
                 .map_err(overtaken)?;
         }
         ObjectWrite::Plan(plan, moved) => {
+            keeps_profile(transaction, plan.host, plan.profile.as_deref()).await?;
             write_plan(transaction, plan).await?;
             if let Some(moved) = moved {
                 move_host(transaction, moved).await?;
             }
         }
         ObjectWrite::RemovePlan(host, moved) => {
+            keeps_profile(transaction, *host, None).await?;
             if let Some(moved) = moved {
                 move_host(transaction, moved).await?;
             }
@@ -247,12 +249,16 @@ async fn apply(
         }
         ObjectWrite::HostForgotten(host) => {
             // Unless it was heard of meanwhile.
-            host::Entity::delete_many()
+            let gone = host::Entity::delete_many()
                 .filter(host::Column::Id.eq(host.0))
                 .filter(host::Column::ReportedAt.is_null())
                 .filter(host::Column::BootedAt.is_null())
+                .filter(host::Column::State.ne("installing"))
                 .exec(transaction)
                 .await?;
+            if gone.rows_affected == 0 {
+                return Err(StoreError::Overtaken);
+            }
         }
         ObjectWrite::Rule { rule, new } => {
             let row = rule_row(rule);
@@ -288,6 +294,23 @@ async fn move_host(transaction: &DatabaseTransaction, moved: &Change) -> Result<
         return Err(StoreError::Overtaken);
     }
     write::insert(transaction, vec![facts::change_row(moved)], None).await?;
+    Ok(())
+}
+
+/// While an installation runs the profile stays: it may have begun after the plan was judged.
+async fn keeps_profile(
+    transaction: &DatabaseTransaction,
+    host: HostId,
+    profile: Option<&str>,
+) -> Result<(), StoreError> {
+    let had = host_plan::Entity::find_by_id(host.0).one(transaction).await?;
+    if had.and_then(|plan| plan.profile).as_deref() == profile {
+        return Ok(());
+    }
+    let row = host::Entity::find_by_id(host.0).one(transaction).await?;
+    if row.is_some_and(|row| row.state == "installing") {
+        return Err(StoreError::Overtaken);
+    }
     Ok(())
 }
 

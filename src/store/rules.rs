@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr,
-    sea_query::{Expr, ExprTrait, OnConflict},
+    sea_query::{Expr, ExprTrait, Func, OnConflict},
 };
 use serde_json::Value;
 
@@ -68,13 +68,15 @@ impl Store {
         rows.into_iter().map(Rule::try_from).collect()
     }
 
-    /// Another host than `host` that has this name, or is to have it.
+    /// Another host than `host` that has this name, or is to have it. Names in the network know no capitals (RFC 4343).
     ///
     /// # Errors
     /// When the database fails or holds what cannot be read.
     pub async fn name_owner(&self, name: &str, host: HostId) -> Result<Option<HostId>, StoreError> {
+        let name = name.to_ascii_lowercase();
+        let is_it = |column: Expr| Expr::expr(Func::lower(column)).eq(name.as_str());
         let named = host::Entity::find()
-            .filter(host::Column::Name.eq(name))
+            .filter(is_it(Expr::col((host::Entity, host::Column::Name))))
             .filter(host::Column::Id.ne(host.0))
             .one(self.reader())
             .await?;
@@ -82,7 +84,7 @@ impl Store {
             return Ok(Some(HostId(row.id)));
         }
         let planned = host_plan::Entity::find()
-            .filter(hostname().eq(name).or(host_plan::Column::GivenName.eq(name)))
+            .filter(is_it(hostname()).or(is_it(Expr::col((host_plan::Entity, host_plan::Column::GivenName)))))
             .filter(host_plan::Column::Host.ne(host.0))
             .one(self.reader())
             .await?;

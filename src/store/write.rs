@@ -494,8 +494,12 @@ async fn save_facts(connection: &impl ConnectionTrait, saved: &FactsSaved) -> Re
         .update_columns(observed.collect::<Vec<_>>())
         .to_owned();
     insert(connection, vec![hosts::row(host, search)], Some(upsert)).await?;
+    // A move that found another state did not happen, and is no history.
+    let mut unmoved = Vec::new();
     for moved in saved.changes.iter().filter(|change| change.field == "state") {
-        move_state(connection, moved).await?;
+        if move_state(connection, moved).await? == 0 {
+            unmoved.push(moved.id);
+        }
     }
     for stub in saved.absorbed.iter().filter(|stub| **stub != host.id) {
         absorb::absorb(connection, *stub, host.id).await?;
@@ -552,7 +556,12 @@ async fn save_facts(connection: &impl ConnectionTrait, saved: &FactsSaved) -> Re
         Some(OnConflict::new().do_nothing().to_owned()),
     )
     .await?;
-    let changes: Vec<fact_change::ActiveModel> = saved.changes.iter().map(facts::change_row).collect();
+    let changes: Vec<fact_change::ActiveModel> = saved
+        .changes
+        .iter()
+        .filter(|change| !unmoved.contains(&change.id))
+        .map(facts::change_row)
+        .collect();
     insert(connection, changes, None).await?;
     Ok(())
 }

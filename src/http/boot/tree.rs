@@ -60,10 +60,10 @@ async fn file(
             tracing::warn!(%error, "that an installer fetches its tree could not be noted");
         }
     });
-    respond(&found, &headers).await
+    respond(found, &headers).await
 }
 
-async fn respond(found: &TreeFile, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn respond(found: TreeFile, headers: &HeaderMap) -> Result<Response, Problem> {
     let named = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let same = |value: &str| value.split(',').any(|tag| tag.trim() == found.etag);
     if named(header::IF_NONE_MATCH).is_some_and(same) {
@@ -81,9 +81,7 @@ async fn respond(found: &TreeFile, headers: &HeaderMap) -> Result<Response, Prob
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, range).into_response());
         }
     };
-    let mut opened = File::open(&found.path)
-        .await
-        .map_err(|error| Problem::internal(&error))?;
+    let mut opened = File::from_std(found.file);
     if first > 0 {
         opened
             .seek(SeekFrom::Start(first))

@@ -79,7 +79,7 @@ struct DryRunPage {
 pub(super) struct TrialShown {
     looked_at: usize,
     matched: usize,
-    /// How many of them would be installed at once.
+    /// How many of them would be installed at once, listed or not.
     installs: usize,
     hosts: Vec<TrialRow>,
     /// Hosts that nothing matches, with why, where none is matched.
@@ -201,12 +201,13 @@ async fn tried(view: &View, only: Option<&str>, candidate: Option<Rule>) -> Resu
     let Trial {
         looked_at,
         matched,
+        installs,
         hosts,
     } = trial;
     Ok(TrialShown {
         looked_at,
         matched,
-        installs: hosts.iter().filter(|host| host.install).count(),
+        installs,
         hosts: hosts.into_iter().map(TrialRow::of).collect(),
         missed: missed.into_iter().map(TrialRow::of).collect(),
         seen,

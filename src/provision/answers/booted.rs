@@ -14,13 +14,27 @@ use crate::{
 /// Where the boot script's part begins.
 const BOOT: &str = "----- booted with -----";
 
-/// The answer file with the kernel, its initrd and its options below it, all without secrets.
+/// An installation as a whole. Two are the same when their secrets are too.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Whole {
+    text: String,
+    secrets: Vec<String>,
+}
+
+impl Whole {
+    /// What may be shown of it.
+    pub(super) fn shown(&self) -> String {
+        redact(&self.text, self.secrets.iter().map(String::as_str))
+    }
+}
+
+/// The answer file with the kernel, its initrd and its options below it.
 pub(super) fn whole(
     library: &Library,
     desired: &HostDesired,
     facts: Option<&Facts>,
     context: &AnswerContext,
-) -> Result<String, AnswersFault> {
+) -> Result<Whole, AnswersFault> {
     let installation = Installation::of(desired, facts)?;
     let answer = render_plain(library, installation.template()?, installation.answer_input(context))?;
     let plan = installation.plan()?;
@@ -45,5 +59,8 @@ pub(super) fn whole(
         let _ = writeln!(text, "initrd {}", at(initrd));
     }
     let _ = writeln!(text, "options {options}");
-    Ok(redact(&text, answer.secrets.iter().map(String::as_str)))
+    Ok(Whole {
+        text,
+        secrets: answer.secrets,
+    })
 }

@@ -20,6 +20,9 @@ const PIECE: usize = 16;
 /// Two files are compared line by line for this long; then what is left is one difference.
 const LONGEST_COMPARISON: Duration = Duration::from_millis(500);
 
+/// The difference where only what is shown to nobody differs.
+const SECRETS_DIFFER: &str = "(a secret differs, such as a password)\n";
+
 /// A host whose answer file or boot line would change, or that has no file then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -154,7 +157,10 @@ fn compared(
         return None;
     }
     let difference = then.map(|then| {
-        let before = before.unwrap_or_default();
+        let (before, then) = (before.unwrap_or_default().shown(), then.shown());
+        if before == then {
+            return SECRETS_DIFFER.to_owned();
+        }
         TextDiff::configure()
             .timeout(LONGEST_COMPARISON)
             .diff_lines(&before, &then)

@@ -36,7 +36,8 @@ pub struct Every {
 }
 
 impl Answers {
-    /// Renders the file of each host that has a profile and hands it to `write`.
+    /// Renders the file of each host that has a profile and hands it to `write`. The calling thread renders too and waits
+    /// for the others: for a command, not for a server's thread.
     ///
     /// # Errors
     /// When the ledger cannot be read, or `write` fails.

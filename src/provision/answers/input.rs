@@ -51,7 +51,14 @@ impl<'a> Installation<'a> {
             desired,
             facts,
             distro,
-            disks: choose_disks(&wish, &keep, if raid { 2 } else { 1 }, known)?,
+            disks: choose_disks(&wish, &keep, if raid { 2 } else { 1 }, known).map_err(|fault| match facts {
+                None if wish.path.is_none() => Fault::unshown(
+                    "disk",
+                    "the host has not reported its hardware yet, so no disk can be chosen by rule",
+                    "let it boot into the collection image once, or name the disk: --disk path=/dev/vda",
+                ),
+                _ => fault,
+            })?,
             interfaces: resolve_interfaces(
                 values.get("network").unwrap_or(&Value::Null),
                 facts.map_or(&[][..], |facts| &facts.nics),

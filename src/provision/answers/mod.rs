@@ -7,7 +7,7 @@ mod every;
 mod input;
 mod preview;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use muster_facts::Facts;
 
@@ -27,6 +27,9 @@ use crate::{
     render::answer::{Answer, AnswerFault, Library, PlainAnswer, render_answer, render_plain},
     store::{Store, StoreError},
 };
+
+/// How long the folder of a tree may take to be looked at.
+const TREE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why there is no answer file.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +141,15 @@ impl Plans for Answers {
                 return Ok(None);
             }
             if let Some(distro) = &desired.distro {
-                let whole = self.catalog.tree_is_whole(distro).await;
+                // An installation's turn may wait for this, and a share that hangs never answers.
+                let whole = tokio::time::timeout(TREE_ANSWERS_WITHIN, self.catalog.tree_is_whole(distro))
+                    .await
+                    .map_err(|_| {
+                        PlanFault(format!(
+                            "distro {}: the folder of its tree does not answer; look whether its share is mounted and up",
+                            distro.name
+                        ))
+                    })?;
                 whole.map_err(|fault| PlanFault(format!("distro {}: {fault}", distro.name)))?;
             }
             Installation::of(&desired, facts.as_ref())

@@ -94,6 +94,16 @@ impl Installs {
 
     /// The answer to an enrolment was lost: that it was asked for again is in the log.
     async fn enrolled_again(&self, install: &Install, client: IpAddr) -> Result<(), StoreError> {
+        let told = client.to_string();
+        // Asking again and again must not fill the log.
+        if self
+            .inner
+            .enrolled
+            .note(install.host, "enrolled_again", &told, self.now())
+            .is_none()
+        {
+            return Ok(());
+        }
         let line = self.line(
             install.id,
             "agent",

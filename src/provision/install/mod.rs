@@ -24,7 +24,7 @@ pub use start::{CancelRefused, Start, StartRefused};
 use crate::{
     boot::{Event, EventKind, Level},
     discovery::{Discovery, FeedItem},
-    install::{InstallId, Limits, Listening, redact_log},
+    install::{InstallId, Limits, Listening, Outcome, redact_log},
     inventory::{HostId, new_id},
     provision::repeats::Repeats,
     store::{Install, InstallLog, Store, StoreError, Write},
@@ -57,6 +57,8 @@ struct Inner {
     refused: Repeats,
     /// Installers that were held back, and why.
     held: Repeats,
+    /// Agents that asked again whether they are enrolled.
+    enrolled: Repeats,
     /// Changes of one installation one after the other, as it is read, changed and written.
     turns: [tokio::sync::Mutex<()>; 32],
 }
@@ -83,6 +85,7 @@ impl Installs {
                 listening: Mutex::new(listening),
                 refused: Repeats::new(TOLD_EVERY),
                 held: Repeats::new(HELD_TOLD_EVERY),
+                enrolled: Repeats::new(TOLD_EVERY),
                 turns: Default::default(),
             }),
         };
@@ -121,6 +124,11 @@ impl Installs {
             .with_installs(|installs| installs.of(host).map(|open| (open.id, open.progress.heard_at)));
         let Some((id, heard_at)) = open else { return Ok(None) };
         let found = self.store().install(id).await?;
+        // What has ended in the ledger never boots an installer, whatever memory says.
+        let found = found.filter(|install| install.outcome == Outcome::Open);
+        if found.is_none() {
+            self.discovery().with_installs(|installs| installs.remove(host));
+        }
         Ok(found.map(|mut install| {
             // Log lines are heard without a change of the row.
             install.progress.heard_at = install.progress.heard_at.max(heard_at);

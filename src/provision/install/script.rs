@@ -78,6 +78,14 @@ impl Installs {
             }
             Err(fault) => return Err(self.held(&install, &fault).await),
         };
+        if plan.profile != install.profile {
+            // Nobody agreed to have this one installed.
+            let fault = PlanFault(format!(
+                "the host was given profile {} after its installation as {} began; cancel it and start it again",
+                plan.profile, install.profile
+            ));
+            return Err(self.held(&install, &fault).await);
+        }
         let places = plan.initrds.iter().chain([&plan.kernel]);
         if let Some(place) = places.into_iter().find(|place| place.starts_with("https://"))
             && asked.language == ScriptLanguage::Grub

@@ -64,6 +64,15 @@ impl Installs {
     /// When the host has no plan, its name has to be typed ([`Self::name_to_type`]) and was not, or it cannot be installed
     /// from where it is.
     pub async fn start(&self, asked: Start) -> Result<Install, StartRefused> {
+        // Whoever asked may hang up: what was committed has to be known in memory all the same.
+        let own = self.clone();
+        match tokio::spawn(async move { own.begin(asked).await }).await {
+            Ok(started) => started,
+            Err(_) => Err(MoveRefused::from(StoreError::Closed).into()),
+        }
+    }
+
+    async fn begin(&self, asked: Start) -> Result<Install, StartRefused> {
         // What it is judged by is read when nobody else can change it.
         let _turn = self.turn(asked.host).await;
         let host = self.discovery().host(asked.host).ok_or(StartRefused::Unknown)?;
@@ -147,6 +156,15 @@ impl Installs {
     /// # Errors
     /// When it does not run, or the ledger fails.
     pub async fn cancel(&self, id: InstallId, actor: &str) -> Result<Install, CancelRefused> {
+        // As a start: one that is cancelled in the ledger alone would go on to wipe a disk.
+        let (own, actor) = (self.clone(), actor.to_owned());
+        match tokio::spawn(async move { own.cancel_whole(id, &actor).await }).await {
+            Ok(cancelled) => cancelled,
+            Err(_) => Err(StoreError::Closed.into()),
+        }
+    }
+
+    async fn cancel_whole(&self, id: InstallId, actor: &str) -> Result<Install, CancelRefused> {
         let host = self
             .discovery()
             .with_installs(|installs| installs.by_id(id).map(|open| open.host))

@@ -77,7 +77,9 @@ pub struct Trial {
     pub looked_at: usize,
     /// Hosts that a rule matches.
     pub matched: usize,
-    /// Those, up to the limit.
+    /// Hosts whose installation would be started, listed or not.
+    pub installs: usize,
+    /// Those that match, up to the limit; those that would be installed come first.
     pub hosts: Vec<TrialHost>,
 }
 
@@ -100,13 +102,15 @@ impl Rules {
         if let Some(only) = &asked.only {
             book.rule(only)?;
         }
-        let mut names: HashMap<String, HostId> = self.store.names().await?.into_iter().collect();
+        let names = self.store.names().await?.into_iter();
+        let mut names: HashMap<String, HostId> = names.map(|(name, host)| (name.to_ascii_lowercase(), host)).collect();
         let mut trial = Trial::default();
         let mut after = None;
         let asked = Arc::new(asked.clone());
         loop {
             let page = self.store.reported_hosts(after, PAGE).await?;
             let Some(last) = page.last() else {
+                trial.end(asked.limit);
                 return Ok(trial);
             };
             after = Some(last.host.id);
@@ -136,9 +140,18 @@ impl Trial {
         self.looked_at += 1;
         let (matched, host) = try_on(book, asked, reported, names);
         self.matched += usize::from(matched);
-        if (matched || asked.misses) && self.hosts.len() < asked.limit {
+        // Those that would be installed have all places of the list, if there are so many.
+        let listed = if host.install { self.installs } else { self.hosts.len() };
+        self.installs += usize::from(host.install);
+        if (matched || asked.misses) && listed < asked.limit {
             self.hosts.push(host);
         }
+    }
+
+    /// Puts first what is to be seen first.
+    fn end(&mut self, limit: usize) {
+        self.hosts.sort_by_key(|host| !host.install);
+        self.hosts.truncate(limit);
     }
 }
 
@@ -200,13 +213,14 @@ fn try_on(
     };
     let decided = decide(&offer, &standing).map(|mut decision| {
         if let Some(name) = decision.name.clone() {
-            match names.get(&name.value).filter(|owner| **owner != host.id) {
+            let known = name.value.to_ascii_lowercase();
+            match names.get(&known).filter(|owner| **owner != host.id) {
                 Some(owner) => {
                     offer.refuse_hostname(&format!("host {owner}"));
                     decision = decide(&offer, &standing).unwrap_or_default();
                 }
                 None => {
-                    names.insert(name.value, host.id);
+                    names.insert(known, host.id);
                 }
             }
         }

@@ -232,7 +232,7 @@ impl Context {
     pub(super) fn names_at(&self, path: &[&str]) -> Vec<String> {
         let mut here = self.0.all();
         for part in path {
-            match here.remove(*part) {
+            match here.shift_remove(*part) {
                 Some(Json::Object(inner)) => here = inner,
                 _ => return Vec::new(),
             }

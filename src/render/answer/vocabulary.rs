@@ -188,6 +188,19 @@ mod tests {
     }
 
     #[test]
+    fn no_variable_takes_the_name_of_what_is_given() {
+        let given = ASSUMED
+            .context
+            .as_object()
+            .map(|context| context.keys().cloned().collect::<Vec<_>>());
+        let mut given = given.unwrap_or_default();
+        given.sort();
+        let mut names = crate::desired::GIVEN_NAMES.map(str::to_owned);
+        names.sort();
+        assert_eq!(given, names);
+    }
+
+    #[test]
     fn every_field_is_there_and_what_was_given_stays() {
         let values = json!({"partitioning": {"scheme": "lvm"}, "users": {"ops": {"sudo": true}}, "timezone": null});
         let context = json!({"interfaces": [{"name": "eth0", "bond": {"mode": "802.3ad"}}]});

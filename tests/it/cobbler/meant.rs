@@ -265,6 +265,16 @@ pub(super) const MEANT: &[Meant] = &[
         muster: Is(r#"["anna", "dba"]"#),
         ..NOTHING
     },
+    Meant {
+        what: "a word in place where the object removes it",
+        why: "what somebody adds is there; in Cobbler both stay, and the removal wins",
+        host: &[("kernel_options", "!quiet a=1")],
+        in_place: &[("kernel_options", "quiet=2")],
+        key: "kernel_options",
+        cobbler: Is(r#"{"a": "1"}"#),
+        muster: Is(r#"{"a": "1", "quiet": "2"}"#),
+        ..NOTHING
+    },
 ];
 
 impl Meant {

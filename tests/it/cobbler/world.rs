@@ -154,6 +154,36 @@ pub(super) fn world(seed: u64, defaults: Value) -> World {
     World { defaults, steps }
 }
 
+/// A change in place that also takes back the removals of what it adds: in Muster that goes without saying.
+fn with_undone(before: &Given, change: Given) -> Given {
+    let own: Vec<String> = match before {
+        Given::Text(text) => names(text),
+        Given::Document(Value::Object(own)) => own.keys().cloned().collect(),
+        _ => Vec::new(),
+    };
+    let Given::Text(mut text) = change else { return change };
+    let said = names(&text);
+    for name in &said {
+        let removal = format!("!{name}");
+        if own.contains(&removal) && !said.contains(&removal) {
+            text.push_str(&format!(" ~{removal}"));
+        }
+    }
+    Given::Text(text)
+}
+
+/// What is written before the `=` of each word, once.
+fn names(text: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let name = word.trim_start_matches('"').split('=').next().unwrap_or_default();
+        if !out.iter().any(|known| known == name) {
+            out.push(name.to_owned());
+        }
+    }
+    out
+}
+
 struct Dice(StdRng);
 
 impl Dice {
@@ -205,9 +235,9 @@ impl Dice {
                     Given::Text(text) if text == "<<inherit>>" => continue,
                     Given::Document(Value::Object(own)) if self.0.random_bool(0.5) => match own.keys().next() {
                         Some(key) if !key.starts_with('!') => Given::Text(format!("~{key} added=1")),
-                        _ => self.map(field, 1),
+                        _ => with_undone(before, self.map(field, 1)),
                     },
-                    _ => self.map(field, 1),
+                    _ => with_undone(before, self.map(field, 1)),
                 }
             } else {
                 match self.0.random_range(0..4) {

@@ -1,6 +1,7 @@
 //! What is on a machine's disks is overwritten only when somebody has typed its name; and what is refused meanwhile.
 
 use muster::{
+    desired::Parent,
     install::Outcome,
     inventory::State,
     provision::{
@@ -102,6 +103,33 @@ async fn what_is_wanted_of_a_host_is_not_taken_back_while_it_is_installed() {
         .await
         .unwrap_err();
     assert!(refused.to_string().contains(&install.id.to_string()), "{refused}");
+    for named in [
+        Parent::Distro(install.distro.clone()),
+        Parent::Profile(install.profile.clone()),
+    ] {
+        let refused = catalog.rename(&named, "other", "cli", rig.installs.now()).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(&install.id.to_string()), "{refused}");
+    }
     rig.installs.cancel(install.id, "user:anna").await.unwrap();
     catalog.remove_plan(rig.host, "cli", rig.installs.now()).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_hangs_up_leaves_nothing_half_done() {
+    let rig = Rig::new().await;
+    let install = rig.start().await;
+    {
+        let cancel = std::pin::pin!(rig.installs.cancel(install.id, "user:anna"));
+        let _ = futures_util::poll!(cancel);
+    }
+    let ended = async { while !rig.store.open_installs().await.unwrap().is_empty() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(30), ended)
+        .await
+        .expect("what was begun ends");
+    let script = rig.boot().await;
+    assert!(
+        !script.contains("/boot/answer/"),
+        "no installer of what is cancelled: {script}"
+    );
 }

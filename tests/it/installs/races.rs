@@ -46,6 +46,8 @@ async fn a_boot_that_waited_while_a_person_cancelled_starts_no_installer() {
     // Both were judged while the installation ran.
     let mut cancel = pin!(rig.installs.cancel(install.id, "user:anna"));
     queued(cancel.as_mut()).await;
+    // It runs in a task of its own, which comes to its turn now.
+    tokio::task::yield_now().await;
     let mut second = pin!(rig.discovery.boot_script(&asked));
     queued(second.as_mut()).await;
     rig.plans.open();

@@ -121,6 +121,42 @@ async fn a_trial_says_of_real_machines_who_would_get_what_and_why_others_do_not(
 }
 
 #[tokio::test]
+async fn a_trial_counts_all_that_would_be_installed_and_lists_them_first() {
+    let site = Site::new().await;
+    profiles(&Catalog::new(site.store.clone(), &[]), site.now()).await;
+    for index in 0..4 {
+        site.reported(machine(index)).await;
+    }
+    let rules = Rules::new(site.store.clone());
+    let tagged = Rule {
+        tags: vec!["t".into()],
+        ..rule("all", "true")
+    };
+    rules.add(tagged, "cli", site.now()).await.unwrap();
+    let trial = async |when: &str, limit: usize| {
+        let asked = TrialAsked {
+            candidate: Some(Rule {
+                profile: Some("web".into()),
+                install: true,
+                ..rule("auto", when)
+            }),
+            limit,
+            ..TrialAsked::default()
+        };
+        rules.trial(&asked).await.unwrap()
+    };
+    let all = trial("true", 2).await;
+    assert_eq!((all.matched, all.installs, all.hosts.len()), (4, 4, 2));
+    // Wherever the one stands among the others.
+    for host in trial("true", 4).await.hosts {
+        let one = trial(&format!("serial == '{}'", host.label), 2).await;
+        assert_eq!((one.matched, one.installs, one.hosts.len()), (4, 1, 2));
+        assert_eq!((one.hosts[0].host, one.hosts[0].install), (host.host, true));
+        assert!(!one.hosts[1].install);
+    }
+}
+
+#[tokio::test]
 async fn the_api_enters_tries_and_removes_rules() {
     let site = Site::new().await;
     profiles(&Catalog::new(site.store.clone(), &[]), site.now()).await;

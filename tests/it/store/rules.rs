@@ -142,7 +142,10 @@ async fn what_rules_give_stands_beside_what_people_want() {
             ..HostPlan::empty(two)
         };
         catalog.set_plan(planned, "cli", at(0)).await.expect("planned");
-        assert_eq!(store.name_owner("db1", one).await.expect("readable"), Some(two));
+        for name in ["db1", "DB1"] {
+            assert_eq!(store.name_owner(name, one).await.expect("readable"), Some(two));
+        }
+        assert_eq!(store.name_owner("N2", two).await.expect("readable"), Some(one));
         assert_eq!(store.names().await.expect("readable"), [("db1".to_owned(), two)]);
 
         // Once a person has decided about the profile, a rule does not.

@@ -87,12 +87,14 @@ impl Files {
                 fresh.display()
             )
         };
-        if let Some(kept) = read(&fresh).map_err(failed)? {
-            let kept = kept.trim();
-            // What is shorter was being written when the power was cut: nobody has heard of it.
-            if kept.len() == PREFIX.len() + 2 * SECRET && kept.starts_with(PREFIX) {
-                return Ok(kept.to_owned());
-            }
+        let kept = match read(&fresh) {
+            // No text at all: no credential either.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+            kept => kept.map_err(failed)?,
+        };
+        // What is another text was being written when the power was cut: nobody has heard of it.
+        if let Some(kept) = kept.as_deref().map(str::trim).filter(|kept| is_credential(kept)) {
+            return Ok(kept.to_owned());
         }
         let credential = new_credential().map_err(failed)?;
         let made = (|| {
@@ -149,6 +151,12 @@ fn new_credential() -> io::Result<String> {
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("{PREFIX}{hex}"))
+}
+
+/// Whether a text is what [`new_credential`] makes.
+fn is_credential(text: &str) -> bool {
+    text.strip_prefix(PREFIX)
+        .is_some_and(|secret| secret.len() == 2 * SECRET && secret.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
 /// A file for root alone, empty.
@@ -276,10 +284,11 @@ mod tests {
     fn what_was_half_written_or_discarded_is_offered_to_nobody() {
         let (folder, files) = files("");
         let fresh = beside(&folder.path().join("etc/muster/agent.credential"));
-        for half in ["", "muster_agent_00", "\n\n\n"] {
+        let zeros = [PREFIX.as_bytes(), &[0; 64]].concat();
+        for half in [b"".as_slice(), b"muster_agent_00", b"\n\n\n", &[0xff; 77], &zeros] {
             fs::write(&fresh, half).unwrap();
             let proposed = files.proposed().unwrap();
-            assert_eq!(proposed.len(), PREFIX.len() + 64);
+            assert!(is_credential(&proposed), "{proposed}");
             assert_eq!(fs::metadata(&fresh).unwrap().permissions().mode() & 0o777, 0o600);
         }
         let before = files.proposed().unwrap();

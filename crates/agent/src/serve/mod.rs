@@ -40,8 +40,17 @@ impl Options {
     }
 }
 
-/// The server's word for a credential that was used before.
-const CREDENTIAL_KNOWN: &str = "agent_credential_known";
+/// The server's words for a credential that it will never take: one that was used before, and a text that is none.
+const CREDENTIAL_USELESS: [&str; 2] = ["agent_credential_known", "agent_credential_malformed"];
+
+/// The server's words for a token that it will never take (any more). Whatever else it says may pass: too many requests, an
+/// address that is not this machine's yet, a step of the installation that is still to come.
+const TOKEN_USELESS: [&str; 4] = [
+    "install_token_unknown",
+    "install_token_old",
+    "install_token_other",
+    "install_token_used",
+];
 
 /// Serves until it is ended. Comes back only when there is nothing it could serve: no server is named.
 pub fn run(options: &Options) -> ExitCode {
@@ -72,7 +81,7 @@ pub fn run(options: &Options) -> ExitCode {
 struct Door<'a> {
     files: &'a Files,
     given: Given,
-    /// A token that the server did not take.
+    /// A token that the server will never take.
     useless: Option<String>,
     patience: Patience,
 }
@@ -134,14 +143,16 @@ impl<'a> Door<'a> {
             Ok(enrolment) => enrolment.host,
             Err(error) => self.known_already(error, &token, &proposed)?,
         };
+        self.patience.success();
+        say(&format!("enrolled: this machine is host {host}"));
         if let Err(why) = self.files.take() {
+            // After a restart the token is all that this credential can be offered with.
             say(&format!(
                 "{why}; it is known all the same, and is offered again after a restart"
             ));
+            return Ok(proposed);
         }
-        self.patience.success();
         self.given.token = None;
-        say(&format!("enrolled: this machine is host {host}"));
         if let Err(why) = self.files.forget_token() {
             say(&format!("{why}; the token in it is spent and opens nothing any more"));
         }
@@ -151,23 +162,20 @@ impl<'a> Door<'a> {
     /// The token is not taken, perhaps because it was spent on this very credential and the answer got lost: then the
     /// server knows it.
     fn known_already(&mut self, error: ReportError, token: &str, proposed: &str) -> Result<String, Failed> {
-        let ReportError::Refused {
-            status: 400..=499,
-            code,
-            ..
-        } = &error
-        else {
+        let ReportError::Refused { code, .. } = &error else {
             return Err(Failed::There(error));
         };
-        if code == CREDENTIAL_KNOWN {
-            // It was another installation's: the next try has a new one.
+        if CREDENTIAL_USELESS.contains(&code.as_str()) {
+            // The next try has a new one.
             self.files.discard();
-            return Err(Failed::There(error));
+        } else if TOKEN_USELESS.contains(&code.as_str()) {
+            match AgentServer::new(&self.given.server, proposed).heartbeat() {
+                Ok(answer) => return Ok(answer.host),
+                Err(unknown) if is_refused_credential(&unknown) => self.useless = Some(token.to_owned()),
+                // Whether the credential is known was not said: both are offered again.
+                Err(_) => {}
+            }
         }
-        if let Ok(answer) = AgentServer::new(&self.given.server, proposed).heartbeat() {
-            return Ok(answer.host);
-        }
-        self.useless = Some(token.to_owned());
         Err(Failed::There(error))
     }
 
@@ -314,4 +322,80 @@ fn scattered(pause: Duration) -> Duration {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let random = RandomState::new().build_hasher().finish();
     pause.mul_f64(0.75 + (random % 1000) as f64 / 2000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    const TOKEN: &str = "the-one-time-token";
+
+    /// A server that refuses each enrolment by `status` and `code` and knows no credential; gives its address.
+    fn refusing(status: u16, code: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut asked = Vec::new();
+                let mut piece = [0; 4096];
+                // An enrolment ends with its body, and a heartbeat with its head.
+                let ends = |asked: &[u8]| {
+                    let end: &[u8] = if asked.starts_with(b"POST /boot") {
+                        b"}"
+                    } else {
+                        b"\r\n\r\n"
+                    };
+                    asked.ends_with(end)
+                };
+                while !ends(&asked) {
+                    let Ok(read @ 1..) = stream.read(&mut piece) else { break };
+                    asked.extend_from_slice(&piece[..read]);
+                }
+                let (status, code) = if asked.starts_with(b"POST /boot/enrol") {
+                    (status, code)
+                } else {
+                    (401, "agent_unknown")
+                };
+                let body = format!(r#"{{"code":"{code}"}}"#);
+                let head = format!(
+                    "HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all(format!("{head}{body}").as_bytes());
+            }
+        });
+        format!("http://{address}")
+    }
+
+    #[test]
+    fn only_what_the_server_says_for_good_ends_a_token_or_a_credential() {
+        for (status, code, token_ends, credential_ends) in [
+            (403, "install_token_unknown", true, false),
+            (403, "install_token_old", true, false),
+            (403, "install_token_other", true, false),
+            (403, "install_token_used", true, false),
+            (403, "install_other_address", false, false),
+            (403, "install_stage_over", false, false),
+            (429, "rate_limited", false, false),
+            (408, "", false, false),
+            (503, "", false, false),
+            (409, "agent_credential_known", false, true),
+            (422, "agent_credential_malformed", false, true),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let files = Files::beside(&folder.path().join("agent.env"));
+            let given = Given {
+                server: refusing(status, code),
+                token: Some(TOKEN.to_owned()),
+            };
+            let before = files.proposed().unwrap();
+            let mut door = Door::new(&files, given);
+            assert!(door.enrol().is_err(), "{code}");
+            assert_eq!(door.useless.is_some(), token_ends, "{status} {code}");
+            assert_eq!(files.proposed().unwrap() != before, credential_ends, "{status} {code}");
+        }
+    }
 }

@@ -305,6 +305,38 @@ fn a_disk_without_room_costs_no_token() {
     assert!(machine.read("etc/muster/agent.env").contains(TOKEN));
 }
 
+/// Something gets in the credential's way between the question and the answer.
+fn blocking(asked: &Asked) -> (u16, String) {
+    if asked.line == "POST /boot/enrol"
+        && let Some(folder) = IN_THE_WAY.get()
+    {
+        let _ = fs::create_dir_all(folder);
+    }
+    willing(asked)
+}
+
+static IN_THE_WAY: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+
+#[test]
+fn a_credential_that_could_not_be_kept_is_offered_again_with_its_token() {
+    let (listener, address) = bind();
+    let machine = Machine::new(address);
+    let folder = machine.path("etc/muster/agent.credential");
+    IN_THE_WAY.set(folder.join("in the way")).unwrap();
+    let asked = server(listener, blocking);
+    let mut agent = machine.serve();
+    let own = offered(&next(&asked));
+    agent.says("is offered again after a restart");
+    assert_eq!(next(&asked).bearer, own, "it is known all the same");
+    assert!(machine.read("etc/muster/agent.env").contains(TOKEN));
+    drop(agent);
+    fs::remove_dir_all(&folder).unwrap();
+    let mut agent = machine.serve();
+    agent.says("is offered again after a restart");
+    let again = asked.iter().find(|one| one.line == "POST /boot/enrol").unwrap();
+    assert_eq!((offered(&again), again.bearer.as_str()), (own, TOKEN));
+}
+
 #[test]
 fn a_newer_token_replaces_a_credential_that_is_not_known_any_more() {
     let (listener, address) = bind();

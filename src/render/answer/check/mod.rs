@@ -76,9 +76,7 @@ impl Missing {
             Self::Ksvalidator => {
                 "ksvalidator is not installed (pykickstart): kickstarts are checked by Muster's own rules only"
             }
-            Self::Debconf => {
-                "debconf-set-selections is not installed: preseeds are checked by Muster's own rules only"
-            }
+            Self::Debconf => "debconf-set-selections is not installed: preseeds are checked by Muster's own rules only",
         }
     }
 }
