@@ -84,9 +84,13 @@ async fn a_host_is_given_a_profile_and_its_installation_is_watched() {
     browser.until("its end", &format!("{head}.startsWith('Failed')")).await;
     assert_eq!(browser.value("window.neverReloaded").await, true);
 
-    // It is in the list, and can be tried again.
+    // It is in the list, and can be tried again; its answer file was given, so the host's name is asked for.
     browser.open(&site.url("/installs")).await;
     browser.click("#rows a.title").await;
+    let asked = "document.querySelector('label[for=typed] b').innerText";
+    browser.find("#typed").await;
+    let name = browser.value(asked).await;
+    browser.fill("#typed", name.as_str().unwrap_or_default()).await;
     browser.click("#start button").await;
     browser
         .until("it runs again", &format!("{now} === 'waiting_boot'"))
