@@ -27,7 +27,7 @@ pub use logline::{LogLine, LogMeaning, meaning};
 pub use open::{Hashes, OpenInstall, OpenInstalls, Secrets, TokenOf};
 pub use outcome::{FailedBy, Outcome};
 pub use progress::{Advance, Evidence, Packages, Progress, StageTime};
-pub use redact::{HIDDEN, redact, redact_line, redact_log};
+pub use redact::{HIDDEN, long_runs, redact, redact_line, redact_log};
 pub use stage::Stage;
 pub use usual::Usual;
 

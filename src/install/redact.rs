@@ -57,8 +57,9 @@ fn hide_in_lines(text: &str) -> String {
     out
 }
 
-/// The runs of base64's letters of at least [`LEAST_BASE64`], each with its padding.
-fn long_runs(text: &str) -> impl Iterator<Item = Range<usize>> {
+/// The runs of base64's letters (RFC 4648 §4) that are long enough to hold a script, each with its padding. What is decoded
+/// for people is found by this too, so that nothing is decoded that was not looked into for secrets.
+pub fn long_runs(text: &str) -> impl Iterator<Item = Range<usize>> {
     let bytes = text.as_bytes();
     let of = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let mut at = 0;

@@ -2,8 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-/// Shorter runs hold no script.
-const LEAST: usize = 32;
+use crate::install::long_runs;
 
 /// One piece of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,18 +21,14 @@ pub enum Part<'t> {
 /// A line in its pieces; together they are the line.
 #[must_use]
 pub fn parts(line: &str) -> Vec<Part<'_>> {
-    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
     let mut out = Vec::new();
-    let (mut plain, mut at) = (0, 0);
-    while let Some(start) = line[at..].find(letter).map(|found| at + found) {
-        let letters = line[start..].find(|c| !letter(c)).map_or(line.len(), |end| start + end);
-        let padding = line[letters..].bytes().take(2).take_while(|byte| *byte == b'=').count();
-        at = letters + padding;
-        let encoded = &line[start..at];
+    let mut plain = 0;
+    for run in long_runs(line) {
+        let encoded = &line[run.clone()];
         if let Some(text) = script(encoded) {
-            out.extend(Some(Part::Plain(&line[plain..start])).filter(|_| plain < start));
+            out.extend(Some(Part::Plain(&line[plain..run.start])).filter(|_| plain < run.start));
             out.push(Part::Script { encoded, text });
-            plain = at;
+            plain = run.end;
         }
     }
     out.extend(Some(Part::Plain(&line[plain..])).filter(|_| plain < line.len()));
@@ -42,7 +37,7 @@ pub fn parts(line: &str) -> Vec<Part<'_>> {
 
 /// The text that a run holds; nothing for a word or a path that only looks like base64.
 fn script(encoded: &str) -> Option<String> {
-    let bytes = (encoded.len() >= LEAST).then(|| STANDARD.decode(encoded).ok())??;
+    let bytes = STANDARD.decode(encoded).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     let is_text = !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r'));
     (is_text && text.contains([' ', '\n'])).then_some(text)
