@@ -8,6 +8,7 @@
 //! field changes its meaning.
 
 mod mac;
+pub mod metrics;
 mod text;
 
 pub use mac::{MacAddr, MacParseError};
