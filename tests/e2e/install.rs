@@ -11,7 +11,7 @@ use muster_lab::{
 use crate::trial;
 
 /// Emulated on two processors beside another test, an installation takes a third of it.
-const LIMIT: Duration = Duration::from_secs(20 * 60);
+const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// Every stage, in its order.
 const STAGES: [&str; 12] = [
