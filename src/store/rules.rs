@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     FactSet, Store, StoreError,
     entity::{fact_set, host, host_plan, rule},
-    facts,
+    facts, hosts,
     row::{set, small},
 };
 use crate::{
@@ -176,6 +176,7 @@ fn hostname() -> Expr {
 /// [`StoreError::NameTaken`], or [`StoreError::Overtaken`] when a person has decided about the profile meanwhile or what
 /// is given is gone.
 pub(super) async fn write_given(connection: &impl ConnectionTrait, given: &Given) -> Result<(), StoreError> {
+    hosts::locked(connection, given.host).await?;
     let first = host_plan::ActiveModel {
         host: set(given.host.0),
         profile: set(None),

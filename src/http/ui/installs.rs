@@ -262,6 +262,7 @@ pub(super) async fn retry(
 fn words(refused: StartRefused) -> Result<install::Refused, Problem> {
     let code = match &refused {
         StartRefused::Unknown | StartRefused::Move(MoveRefused::Unknown) => return Err(host::unknown()),
+        StartRefused::Move(MoveRefused::NotKept(StoreError::InstallRuns(_))) => "install_runs",
         StartRefused::Move(MoveRefused::NotKept(error)) => return Err(error.clone().into()),
         StartRefused::NoPlan => "no_profile",
         StartRefused::TypeName(_) => "type_the_name",
