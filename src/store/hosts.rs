@@ -211,8 +211,16 @@ pub(super) fn containing(term: &str) -> Condition {
 
 /// What holds `term`, letter by letter.
 pub(super) fn like(term: &str) -> LikeExpr {
-    let escaped = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    LikeExpr::new(format!("%{escaped}%")).escape('\\')
+    LikeExpr::new(format!("%{}%", escaped(term))).escape('\\')
+}
+
+/// What begins with `start`, letter by letter.
+pub(super) fn like_start(start: &str) -> LikeExpr {
+    LikeExpr::new(format!("{}%", escaped(start))).escape('\\')
+}
+
+fn escaped(term: &str) -> String {
+    term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
 const fn column(sort: HostSort) -> host::Column {
