@@ -59,7 +59,6 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Overtaken => Self::new(StatusCode::CONFLICT, "overtaken", error.to_string()),
-            StoreError::InstallRuns(_) => Self::new(StatusCode::CONFLICT, "install_runs", error.to_string()),
             error => Self::internal(&error),
         }
     }

@@ -262,12 +262,12 @@ pub(super) async fn retry(
 fn words(refused: StartRefused) -> Result<install::Refused, Problem> {
     let code = match &refused {
         StartRefused::Unknown | StartRefused::Move(MoveRefused::Unknown) => return Err(host::unknown()),
-        StartRefused::Move(MoveRefused::NotKept(StoreError::InstallRuns(_))) => "install_runs",
         StartRefused::Move(MoveRefused::NotKept(error)) => return Err(error.clone().into()),
         StartRefused::NoPlan => "no_profile",
         StartRefused::TypeName(_) => "type_the_name",
         StartRefused::Plan(_) => "plan_unreadable",
         StartRefused::Move(MoveRefused::Lifecycle(_)) => "not_now",
+        StartRefused::Running => "install_runs",
     };
     let why = match refused {
         StartRefused::Plan(fault) => Some(fault.to_string()),
