@@ -50,8 +50,9 @@ struct Asked {
     codename: Option<String>,
 }
 
-/// Ends a look, also one that panics.
+/// Ends a look, also one that panics, and frees its place.
 struct Ends {
+    _place: OwnedSemaphorePermit,
     going_on: Arc<Mutex<HashMap<PathBuf, Look>>>,
     folder: PathBuf,
 }
@@ -155,6 +156,7 @@ impl TreeLooks {
         let (place, work) = (place.take()?, work.take()?);
         let (tell, seen) = watch::channel(None);
         let ends = Ends {
+            _place: place,
             going_on: Arc::clone(&self.going_on),
             folder: folder.to_path_buf(),
         };
@@ -164,7 +166,6 @@ impl TreeLooks {
         };
         going_on.insert(folder.to_path_buf(), look);
         spawn_blocking(move || {
-            let _place = place;
             let ends = ends;
             let done = work();
             drop(ends);
