@@ -18,7 +18,7 @@ use crate::{
 
 /// The names that one host answers to, ready to be compared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(in crate::provision) struct Names {
+struct Names {
     /// What its installed system is called.
     network: Option<String>,
     /// What people call it: as it is written, and in the network.
