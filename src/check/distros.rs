@@ -3,7 +3,7 @@
 use super::{Finding, Weight};
 use crate::{
     desired::{Distro, Objects},
-    provision::tree_folders::TreeFolders,
+    provision::{tree_folders::TreeFolders, tree_looks::TreeLooks},
     store::{Store, StoreError},
 };
 
@@ -14,7 +14,7 @@ pub(super) async fn look(url: &str, trees: &TreeFolders) -> Vec<Finding> {
     match objects(url).await {
         // That the ledger cannot be read is told elsewhere, or it is not there yet.
         Err(_) => Vec::new(),
-        Ok(objects) => of(&objects, trees),
+        Ok(objects) => of(&objects, trees).await,
     }
 }
 
@@ -25,12 +25,12 @@ async fn objects(url: &str) -> Result<Objects, StoreError> {
     objects
 }
 
-fn of(objects: &Objects, trees: &TreeFolders) -> Vec<Finding> {
-    let lacking: Vec<Finding> = objects
-        .distros
-        .values()
-        .filter_map(|distro| finding(distro, trees))
-        .collect();
+async fn of(objects: &Objects, trees: &TreeFolders) -> Vec<Finding> {
+    let looks = TreeLooks::default();
+    let mut lacking = Vec::new();
+    for distro in objects.distros.values() {
+        lacking.extend(finding(distro, trees, &looks).await);
+    }
     let all = objects.distros.len();
     if lacking.is_empty() && all > 0 {
         let what = match all {
@@ -42,8 +42,11 @@ fn of(objects: &Objects, trees: &TreeFolders) -> Vec<Finding> {
     lacking
 }
 
-fn finding(distro: &Distro, trees: &TreeFolders) -> Option<Finding> {
-    let fault = distro.check().and_then(|()| trees.check(distro)).err()?;
+async fn finding(distro: &Distro, trees: &TreeFolders, looks: &TreeLooks) -> Option<Finding> {
+    let fault = match distro.check() {
+        Ok(()) => looks.check(trees, distro).await.err()?,
+        Err(fault) => fault,
+    };
     let value = fault
         .value
         .as_ref()
@@ -63,8 +66,8 @@ mod tests {
     use super::*;
     use crate::desired::{Family, Tree, Values};
 
-    #[test]
-    fn each_distro_says_what_it_lacks() {
+    #[tokio::test]
+    async fn each_distro_says_what_it_lacks() {
         let folder = tempfile::tempdir().unwrap();
         let trees = TreeFolders {
             tree_dir: folder.path().to_path_buf(),
@@ -87,13 +90,13 @@ mod tests {
         enter(distro("far", Tree::Url("http://mirror/debian".to_owned())));
         let gone = folder.path().join("gone").to_string_lossy().into_owned();
         assert!(enter(distro("gone", Tree::Path(gone))).is_none());
-        let findings = of(&objects, &trees);
+        let findings = of(&objects, &trees).await;
         assert_eq!(findings.len(), 1, "{findings:?}");
         let text = format!("{:?}", findings[0]);
         for part in ["gone: tree = ", "no such folder", "muster distro edit gone"] {
             assert!(text.contains(part), "{part}: {text}");
         }
         objects.distros.remove("gone");
-        assert_eq!(of(&objects, &trees)[0].weight, Weight::Ok);
+        assert_eq!(of(&objects, &trees).await[0].weight, Weight::Ok);
     }
 }

@@ -106,27 +106,46 @@ impl Discovery {
         actor: Option<String>,
         writes: impl FnOnce(State) -> Vec<Write> + Send,
     ) -> Result<State, MoveRefused> {
+        self.move_host_by(host, &[cause], actor, writes).await
+    }
+
+    /// The same by several causes, one after the other.
+    ///
+    /// # Errors
+    /// As [`Self::move_host`]; then none of the moves has happened.
+    pub async fn move_host_by(
+        &self,
+        host: HostId,
+        causes: &[Cause],
+        actor: Option<String>,
+        writes: impl FnOnce(State) -> Vec<Write> + Send,
+    ) -> Result<State, MoveRefused> {
         let _turn = self.inner.turns.of(host).await;
         let now = self.now();
-        let before = self.host(host).ok_or(MoveRefused::Unknown)?.state;
-        let state = lifecycle::apply(before, cause)?;
-        let mut writes = writes(state);
-        if state != before {
-            writes.push(Write::HostState {
-                host,
-                state,
-                change: Box::new(Change {
-                    id: new_id(now),
+        let mut state = self.host(host).ok_or(MoveRefused::Unknown)?.state;
+        let mut moves = Vec::with_capacity(causes.len());
+        for cause in causes {
+            let before = state;
+            state = lifecycle::apply(before, *cause)?;
+            if state != before {
+                moves.push(Write::HostState {
                     host,
-                    at: now,
-                    source: Source::Person,
-                    actor,
-                    field: "state".to_owned(),
-                    before: Some(before.as_str().to_owned()),
-                    after: Some(state.as_str().to_owned()),
-                }),
-            });
+                    state,
+                    change: Box::new(Change {
+                        id: new_id(now),
+                        host,
+                        at: now,
+                        source: Source::Person,
+                        actor: actor.clone(),
+                        field: "state".to_owned(),
+                        before: Some(before.as_str().to_owned()),
+                        after: Some(state.as_str().to_owned()),
+                    }),
+                });
+            }
         }
+        let mut writes = writes(state);
+        writes.extend(moves);
         if state == State::Retired {
             writes.push(Write::AgentsRevoked {
                 host,

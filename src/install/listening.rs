@@ -1,4 +1,7 @@
-//! When the server was there to hear an installer. What it could not hear is nobody's silence.
+//! When a server was there to hear an installer. What none could hear is nobody's silence.
+//!
+//! Each server of a ledger keeps its own account and brings it together with the one that all of them share: nobody
+//! listened when none of them did.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -49,6 +52,22 @@ impl Listening {
         now - heard_at - away
     }
 
+    /// Takes in what is kept of all servers of the ledger. An absence in which another one listened was none. What that one
+    /// did after it was noted last nobody knows yet: if it listened, it says so within a minute.
+    pub fn join(&mut self, others: &Self) {
+        let until = others.noted_at.unwrap_or(DateTime::UNIX_EPOCH);
+        let theirs = others.away.iter().copied();
+        let theirs: Vec<_> = theirs.chain([(until, DateTime::<Utc>::MAX_UTC)]).collect();
+        self.away = self
+            .away
+            .iter()
+            .flat_map(|ours| theirs.iter().map(|theirs| (ours.0.max(theirs.0), ours.1.min(theirs.1))))
+            .filter(|(from, to)| from < to)
+            .collect();
+        self.bound();
+        self.noted_at = self.noted_at.max(others.noted_at);
+    }
+
     fn was_away(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) {
         // A clock that was set back makes no absence.
         if to <= from {
@@ -56,12 +75,16 @@ impl Listening {
         }
         self.away.retain(|(_, end)| to - *end < KEPT);
         self.away.push((from, to));
-        if self.away.len() > MOST {
-            // One long absence instead of two: an installation gets more time, never less.
-            let (from, _) = self.away.remove(0);
-            if let Some(oldest) = self.away.first_mut() {
-                oldest.0 = from;
-            }
+        self.bound();
+    }
+
+    /// One long absence instead of many: an installation gets more time, never less.
+    fn bound(&mut self) {
+        let beyond = self.away.len().saturating_sub(MOST);
+        let first = self.away.first().map(|(from, _)| *from);
+        self.away.drain(..beyond);
+        if let (Some(oldest), Some(first)) = (self.away.first_mut(), first) {
+            oldest.0 = first;
         }
     }
 }
@@ -107,6 +130,82 @@ mod tests {
         let mut listening = Listening::default();
         listening.begin(at(100));
         assert_eq!(listening.silence(at(0), at(110)), TimeDelta::minutes(10));
+    }
+
+    /// What one server of a ledger does each minute: it notes, joins what is kept, and keeps that.
+    fn minute(minute: i64, own: &mut Listening, kept: &mut Listening) {
+        own.note(at(minute));
+        own.join(kept);
+        *kept = own.clone();
+    }
+
+    #[test]
+    fn while_another_server_listened_somebody_did() {
+        let (mut kept, mut one) = (Listening::default(), Listening::default());
+        one.begin(at(0));
+        for now in 0..10 {
+            minute(now, &mut one, &mut kept);
+        }
+        // Another one starts: half a minute after the first one was noted, which goes on.
+        let mut two = kept.clone();
+        two.begin(at(9) + TimeDelta::seconds(30));
+        minute(10, &mut two, &mut kept);
+        minute(10, &mut one, &mut kept);
+        minute(11, &mut two, &mut kept);
+        for each in [&one, &two, &kept] {
+            assert_eq!(each.silence(at(2), at(11)), TimeDelta::minutes(9));
+        }
+        // It is stopped for a while and goes on: the first one was there.
+        for now in 11..30 {
+            minute(now, &mut one, &mut kept);
+        }
+        minute(30, &mut two, &mut kept);
+        assert!(two.silence(at(2), at(30)) >= TimeDelta::minutes(27), "but for a minute");
+        minute(30, &mut one, &mut kept);
+        minute(31, &mut two, &mut kept);
+        for each in [&one, &two, &kept] {
+            assert_eq!(each.silence(at(2), at(31)), TimeDelta::minutes(29));
+        }
+    }
+
+    #[test]
+    fn when_all_servers_were_away_nobody_listened() {
+        let mut kept = Listening::default();
+        let (mut one, mut two) = (Listening::default(), Listening::default());
+        one.begin(at(0));
+        two.begin(at(0));
+        for now in 0..=10 {
+            minute(now, &mut one, &mut kept);
+            minute(now, &mut two, &mut kept);
+        }
+        // The first one ends; the second one listens for ten minutes more. Then the room has no power for an hour.
+        for now in 11..=20 {
+            minute(now, &mut two, &mut kept);
+        }
+        let (mut one, mut two) = (kept.clone(), kept.clone());
+        one.begin(at(80));
+        two.begin(at(82));
+        for now in 80..=90 {
+            minute(now, &mut one, &mut kept);
+            if now >= 82 {
+                minute(now, &mut two, &mut kept);
+            }
+        }
+        for each in [one, two, kept] {
+            assert_eq!(each.silence(at(5), at(90)), TimeDelta::minutes(85 - 60));
+        }
+    }
+
+    #[test]
+    fn what_many_servers_keep_is_bounded() {
+        let (mut one, mut two) = (Listening::default(), Listening::default());
+        for start in 0..200 {
+            one.begin(at(start * 10));
+            two.begin(at(start * 10 + 5));
+        }
+        one.join(&two);
+        assert!(one.away.len() <= MOST);
+        assert_eq!(one.silence(at(0), at(1990)), TimeDelta::zero());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod names;
 pub use files::ServerFiles;
 pub(super) use files::named_scripts;
 pub use hosts::NewHost;
+pub(super) use names::NameBook;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +20,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::long_work::LongWork;
+use super::{long_work::LongWork, tree_looks::TreeLooks};
 use crate::{
     desired::{
         AboveHosts, Distro, Draft, Effective, Fault, HostPlan, Objects, Parent, Profile, Values, check_name,
@@ -152,6 +153,7 @@ pub struct Catalog {
     store: Store,
     subnets: Arc<[Subnet]>,
     files: Option<Arc<ServerFiles>>,
+    looks: TreeLooks,
     held: Arc<Mutex<Option<Held>>>,
     comparisons: LongWork,
 }
@@ -164,6 +166,7 @@ impl Catalog {
             store,
             subnets: subnets.into(),
             files: None,
+            looks: TreeLooks::default(),
             held: Arc::default(),
             comparisons: LongWork::default(),
         }

@@ -11,6 +11,7 @@ mod repeats;
 pub mod rules;
 pub mod snippets;
 pub mod tree_folders;
+pub mod tree_looks;
 pub mod trees;
 
 pub use catalog::{Affected, Catalog, CatalogFault, HostDesired, NewHost, ServerFiles};

@@ -1,14 +1,20 @@
 //! Installation trees: what installers fetch, by the name of the distribution.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     io,
     os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
     path::{Component, Path, PathBuf},
-    time::UNIX_EPOCH,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use nix::fcntl::OFlag;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use super::{Catalog, tree_folders::TreeFolders};
 use crate::{desired::Tree, store::StoreError};
@@ -16,12 +22,20 @@ use crate::{desired::Tree, store::StoreError};
 /// Longest path in a tree, bytes.
 const LONGEST_PATH: usize = 1024;
 
+/// Files of one tree that are looked for at once: threads that a share which hangs may hold, however often it is asked.
+const AT_ONCE: usize = 16;
+/// How long it may take until a file is found.
+const FOUND_WITHIN: Duration = Duration::from_secs(5);
+
 /// Why a file of a tree cannot be given.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeFault {
     /// The name leads nowhere in a tree, or out of it.
     #[error("there is no such file in this tree")]
     Missing,
+    /// Its folder does not answer.
+    #[error("the folder of this tree does not answer; ask again later")]
+    Silent,
     /// It cannot be read.
     #[error("the file cannot be read")]
     Unreadable(#[source] io::Error),
@@ -47,13 +61,21 @@ pub struct TreeFile {
 pub struct Trees {
     folders: TreeFolders,
     catalog: Option<Catalog>,
+    within: Duration,
+    /// For each tree that is entered, and for `boot.tree_dir`.
+    places: Arc<Mutex<HashMap<PathBuf, Arc<Semaphore>>>>,
 }
 
 impl Trees {
     /// Trees in these folders, and those that the catalog names.
     #[must_use]
-    pub const fn new(folders: TreeFolders, catalog: Option<Catalog>) -> Self {
-        Self { folders, catalog }
+    pub fn new(folders: TreeFolders, catalog: Option<Catalog>) -> Self {
+        Self {
+            folders,
+            catalog,
+            within: FOUND_WITHIN,
+            places: Arc::default(),
+        }
     }
 
     /// Finds a file. Nothing outside the distro's folder is given, whatever the name or the links in the tree say.
@@ -72,8 +94,9 @@ impl Trees {
             },
             None => None,
         };
+        let asked = entered.clone().unwrap_or_else(|| self.folders.tree_dir.clone());
         let (folders, distro, inside) = (self.folders.clone(), distro.to_owned(), inside.to_owned());
-        tokio::task::spawn_blocking(move || match entered {
+        let look = move || match entered {
             Some(folder) => {
                 let public = |folder: &Path| {
                     folders.check_public(folder, &[&inside]).map_err(|fault| {
@@ -89,9 +112,32 @@ impl Trees {
             }
             // A distro's folder there may be a link to where its tree is: who may write there decides that.
             None => find_below(&folders.tree_dir.join(distro), &inside),
-        })
-        .await
-        .map_err(|stopped| TreeFault::Unreadable(io::Error::other(stopped)))?
+        };
+        let found = async {
+            let place = self.place(asked).await;
+            let look = move || {
+                // It is free when the share has answered, and not when nobody waits any more.
+                let _place = place;
+                look()
+            };
+            tokio::task::spawn_blocking(look)
+                .await
+                .map_err(|stopped| TreeFault::Unreadable(io::Error::other(stopped)))?
+        };
+        timeout(self.within, found).await.unwrap_or(Err(TreeFault::Silent))
+    }
+
+    /// A place to look for a file of a tree.
+    async fn place(&self, tree: PathBuf) -> Option<OwnedSemaphorePermit> {
+        let places = {
+            let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            // Of those where nothing is looked for nothing is remembered.
+            known.retain(|_, places| Arc::strong_count(places) > 1);
+            let places = known.entry(tree).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
+            Arc::clone(places)
+        };
+        // It is closed by nobody.
+        places.acquire_owned().await.ok()
     }
 }
 
@@ -145,6 +191,35 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_share_that_hangs_holds_so_many_threads_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("rocky-9")).unwrap();
+        fs::write(folder.path().join("rocky-9/vmlinuz"), "kernel").unwrap();
+        let folders = TreeFolders {
+            tree_dir: folder.path().to_path_buf(),
+            roots: Vec::new(),
+        };
+        let trees = Trees::new(folders, None);
+        let mut hang = Vec::new();
+        for _ in 0..AT_ONCE {
+            hang.push(trees.place(folder.path().to_path_buf()).await.unwrap());
+        }
+        let impatient = Trees {
+            within: Duration::ZERO,
+            ..trees.clone()
+        };
+        let silent = impatient.find("rocky-9", "vmlinuz").await.unwrap_err();
+        assert!(matches!(silent, TreeFault::Silent), "{silent}");
+        // Another tree is served meanwhile.
+        assert!(trees.place(PathBuf::from("/srv/debian")).await.is_some());
+        hang.pop();
+        assert_eq!(trees.find("rocky-9", "vmlinuz").await.unwrap().bytes, 6);
+        drop(hang);
+        drop(trees.place(PathBuf::from("/srv/debian")).await);
+        assert_eq!(trees.places.lock().unwrap().len(), 1, "the others are forgotten");
+    }
 
     #[tokio::test]
     async fn nothing_outside_a_tree_is_given() {

@@ -6,10 +6,8 @@ use uuid::Uuid;
 
 use super::{
     StoreError,
-    entity::{
-        agent_credential, boot_token, component, fact_change, fact_set, host, host_key, host_plan, install, interface,
-    },
-    events, hosts,
+    entity::{agent_credential, boot_token, component, fact_change, fact_set, host, host_key, host_plan, interface},
+    events, hosts, installs,
     row::word,
 };
 use crate::inventory::{Host, HostId};
@@ -20,8 +18,8 @@ pub(super) async fn absorb(connection: &impl ConnectionTrait, from: HostId, into
     if from == into {
         return Ok(());
     }
-    let ended = host::Entity::find_by_id(from.0).one(connection).await?;
-    let kept = host::Entity::find_by_id(into.0).one(connection).await?;
+    let ended = hosts::locked(connection, from).await?;
+    let kept = hosts::locked(connection, into).await?;
     let (Some(ended), Some(kept)) = (ended, kept) else {
         return Ok(());
     };
@@ -41,11 +39,7 @@ pub(super) async fn absorb(connection: &impl ConnectionTrait, from: HostId, into
         .filter(agent_credential::Column::Host.eq(from.0))
         .exec(connection)
         .await?;
-    install::Entity::update_many()
-        .col_expr(install::Column::Host, Expr::value(into.0))
-        .filter(install::Column::Host.eq(from.0))
-        .exec(connection)
-        .await?;
+    installs::move_installs(connection, from, into).await?;
     fact_change::Entity::update_many()
         .col_expr(fact_change::Column::Host, Expr::value(into.0))
         .filter(fact_change::Column::Host.eq(from.0))

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     AuditEntry, Store, StoreError,
     entity::{distro, host, host_plan, profile, rule, setting},
-    facts,
+    facts, hosts,
     plans::plan_row,
     profiles::profile_row,
     row::{set, word},
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     desired::{Distro, HostPlan, Objects, Profile, Tree, Values, field, rules::Rule},
-    inventory::{Change, Host, HostId},
+    inventory::{Change, Host, HostId, State},
 };
 
 /// Where the site's defaults are kept.
@@ -253,7 +253,7 @@ async fn apply(
                 .filter(host::Column::Id.eq(host.0))
                 .filter(host::Column::ReportedAt.is_null())
                 .filter(host::Column::BootedAt.is_null())
-                .filter(host::Column::State.ne("installing"))
+                .filter(host::Column::State.ne(State::Installing.as_str()))
                 .exec(transaction)
                 .await?;
             if gone.rows_affected == 0 {
@@ -297,18 +297,19 @@ async fn move_host(transaction: &DatabaseTransaction, moved: &Change) -> Result<
     Ok(())
 }
 
-/// While an installation runs the profile stays: it may have begun after the plan was judged.
+/// While an installation runs the profile stays: it may have begun after the plan was judged. One that begins at the same
+/// time moves the host, and waits for this transaction to end.
 async fn keeps_profile(
     transaction: &DatabaseTransaction,
     host: HostId,
     profile: Option<&str>,
 ) -> Result<(), StoreError> {
+    let row = hosts::locked(transaction, host).await?;
     let had = host_plan::Entity::find_by_id(host.0).one(transaction).await?;
     if had.and_then(|plan| plan.profile).as_deref() == profile {
         return Ok(());
     }
-    let row = host::Entity::find_by_id(host.0).one(transaction).await?;
-    if row.is_some_and(|row| row.state == "installing") {
+    if row.is_some_and(|row| row.state == State::Installing.as_str()) {
         return Err(StoreError::Overtaken);
     }
     Ok(())

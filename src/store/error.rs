@@ -3,6 +3,8 @@ use std::net::Ipv4Addr;
 use muster_facts::MacAddr;
 use sea_orm::DbErr;
 
+use crate::inventory::HostId;
+
 /// Why the ledger could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -19,6 +21,9 @@ pub enum StoreError {
     /// The interface already belongs to another host.
     #[error("interface {0} already belongs to another host; read the ledger again")]
     MacTaken(MacAddr),
+    /// Another installation of this host has not ended.
+    #[error("an installation of host {0} is running already; wait for its end, or cancel it first")]
+    InstallRuns(HostId),
     /// Another host was given this name.
     #[error("another host was given the name `{0}`; give another one")]
     NameTaken(String),

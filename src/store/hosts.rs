@@ -2,8 +2,9 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use muster_facts::{BootMode, MacAddr};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, LikeExpr, NullOrdering},
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, LikeExpr, LockType, NullOrdering},
 };
 use uuid::Uuid;
 
@@ -210,8 +211,16 @@ pub(super) fn containing(term: &str) -> Condition {
 
 /// What holds `term`, letter by letter.
 pub(super) fn like(term: &str) -> LikeExpr {
-    let escaped = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    LikeExpr::new(format!("%{escaped}%")).escape('\\')
+    LikeExpr::new(format!("%{}%", escaped(term))).escape('\\')
+}
+
+/// What begins with `start`, letter by letter.
+pub(super) fn like_start(start: &str) -> LikeExpr {
+    LikeExpr::new(format!("{}%", escaped(start))).escape('\\')
+}
+
+fn escaped(term: &str) -> String {
+    term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
 const fn column(sort: HostSort) -> host::Column {
@@ -254,6 +263,16 @@ pub(super) fn search_text(host: &Host, macs: impl IntoIterator<Item = MacAddr>) 
         text.push_str(&mac.to_string());
     }
     text
+}
+
+/// A host's row, which nobody else changes until the transaction ends: PostgreSQL makes them wait, and SQLite has one
+/// transaction that writes at a time. Rows that belong to the host may still be made. What touches a host and what is
+/// planned of it takes the host first, so that no two wait for each other.
+pub(super) async fn locked(connection: &impl ConnectionTrait, id: HostId) -> Result<Option<host::Model>, StoreError> {
+    Ok(host::Entity::find_by_id(id.0)
+        .lock(LockType::NoKeyUpdate)
+        .one(connection)
+        .await?)
 }
 
 /// The row of a host.

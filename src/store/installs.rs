@@ -3,7 +3,7 @@ use std::{collections::HashMap, net::IpAddr};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, Iterable, Order, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait,
+    QuerySelect, QueryTrait, SqlErr,
     sea_query::{Expr, ExprTrait, Func, OnConflict},
 };
 use uuid::Uuid;
@@ -340,6 +340,9 @@ fn containing(text: &str) -> Condition {
 }
 
 /// Writes an installation, new or changed.
+///
+/// # Errors
+/// [`StoreError::InstallRuns`] when another one of its host runs.
 pub(super) async fn write_install(connection: &impl ConnectionTrait, kept: &Install) -> Result<(), StoreError> {
     let changed = install::Column::iter().filter(|column| {
         use install::Column::{CreatedAt, Host, Id, StartedBy};
@@ -351,6 +354,42 @@ pub(super) async fn write_install(connection: &impl ConnectionTrait, kept: &Inst
     install::Entity::insert(install_row(kept)?)
         .on_conflict(upsert)
         .exec_without_returning(connection)
+        .await
+        .map_err(|error| match error.sql_err() {
+            // Its id is no conflict, so it is the index of those that run.
+            Some(SqlErr::UniqueConstraintViolation(_)) => StoreError::InstallRuns(kept.host),
+            _ => error.into(),
+        })?;
+    Ok(())
+}
+
+/// One host turned out to be another: its installations are the other's. Of two that run the one of the host that stays
+/// goes on, as what is wanted of that host does.
+pub(super) async fn move_installs(
+    connection: &impl ConnectionTrait,
+    from: HostId,
+    into: HostId,
+) -> Result<(), StoreError> {
+    let runs = install::Entity::find()
+        .filter(install::Column::Host.eq(into.0))
+        .filter(install::Column::Outcome.eq(Outcome::Open.as_str()))
+        .count(connection)
+        .await?;
+    if runs > 0 {
+        let why = format!("the host turned out to be {into}, of which another installation runs");
+        install::Entity::update_many()
+            .col_expr(install::Column::Outcome, Expr::value(Outcome::Cancelled.as_str()))
+            .col_expr(install::Column::EndedAt, install::Column::HeardAt.into_expr())
+            .col_expr(install::Column::Reason, Expr::value(why))
+            .filter(install::Column::Host.eq(from.0))
+            .filter(install::Column::Outcome.eq(Outcome::Open.as_str()))
+            .exec(connection)
+            .await?;
+    }
+    install::Entity::update_many()
+        .col_expr(install::Column::Host, Expr::value(into.0))
+        .filter(install::Column::Host.eq(from.0))
+        .exec(connection)
         .await?;
     Ok(())
 }

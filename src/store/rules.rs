@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     FactSet, Store, StoreError,
     entity::{fact_set, host, host_plan, rule},
-    facts,
+    facts, hosts,
     row::{set, small},
 };
 use crate::{
@@ -68,54 +68,33 @@ impl Store {
         rows.into_iter().map(Rule::try_from).collect()
     }
 
-    /// Another host than `host` that has this name, or is to have it. Names in the network know no capitals (RFC 4343).
-    ///
-    /// # Errors
-    /// When the database fails or holds what cannot be read.
-    pub async fn name_owner(&self, name: &str, host: HostId) -> Result<Option<HostId>, StoreError> {
-        let name = name.to_ascii_lowercase();
-        let is_it = |column: Expr| Expr::expr(Func::lower(column)).eq(name.as_str());
-        let named = host::Entity::find()
-            .filter(is_it(Expr::col((host::Entity, host::Column::Name))))
-            .filter(host::Column::Id.ne(host.0))
-            .one(self.reader())
-            .await?;
-        if let Some(row) = named {
-            return Ok(Some(HostId(row.id)));
-        }
-        let planned = host_plan::Entity::find()
-            .filter(is_it(hostname()).or(is_it(Expr::col((host_plan::Entity, host_plan::Column::GivenName)))))
-            .filter(host_plan::Column::Host.ne(host.0))
-            .one(self.reader())
-            .await?;
-        Ok(planned.map(|row| HostId(row.host)))
-    }
-
-    /// Every name that hosts have or are to have.
+    /// Hosts that have, or are to have, a name whose first word is this one; in capitals too (RFC 4343).
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn names(&self) -> Result<Vec<(String, HostId)>, StoreError> {
-        let named: Vec<(Option<String>, uuid::Uuid)> = host::Entity::find()
+    pub async fn hosts_named(&self, word: &str) -> Result<Vec<HostId>, StoreError> {
+        let word = word.to_ascii_lowercase();
+        let begins = |column: Expr| {
+            let longer = hosts::like_start(&format!("{word}."));
+            let lower = || Expr::expr(Func::lower(column.clone()));
+            lower().eq(word.as_str()).or(lower().like(longer))
+        };
+        let named: Vec<uuid::Uuid> = host::Entity::find()
             .select_only()
-            .columns([host::Column::Name, host::Column::Id])
-            .filter(host::Column::Name.is_not_null())
+            .column(host::Column::Id)
+            .filter(begins(Expr::col((host::Entity, host::Column::Name))))
             .into_tuple()
             .all(self.reader())
             .await?;
-        let planned: Vec<(Option<String>, uuid::Uuid)> = host_plan::Entity::find()
+        let given = Expr::col((host_plan::Entity, host_plan::Column::GivenName));
+        let planned: Vec<uuid::Uuid> = host_plan::Entity::find()
             .select_only()
-            .expr_as(hostname(), "hostname")
             .column(host_plan::Column::Host)
-            .filter(hostname().is_not_null())
+            .filter(begins(hostname()).or(begins(given)))
             .into_tuple()
             .all(self.reader())
             .await?;
-        Ok(named
-            .into_iter()
-            .chain(planned)
-            .filter_map(|(name, id)| Some((name?, HostId(id))))
-            .collect())
+        Ok(named.into_iter().chain(planned).map(HostId).collect())
     }
 
     /// Hosts that have reported, with facts and plan, by id; `after` is the last one seen.
@@ -176,6 +155,7 @@ fn hostname() -> Expr {
 /// [`StoreError::NameTaken`], or [`StoreError::Overtaken`] when a person has decided about the profile meanwhile or what
 /// is given is gone.
 pub(super) async fn write_given(connection: &impl ConnectionTrait, given: &Given) -> Result<(), StoreError> {
+    hosts::locked(connection, given.host).await?;
     let first = host_plan::ActiveModel {
         host: set(given.host.0),
         profile: set(None),

@@ -102,7 +102,8 @@ pub enum Write {
     TokenEnded(TokenHash),
     /// Another DHCP server was heard.
     DhcpServer(DhcpServerSeen),
-    /// An installation was opened, has moved or has ended.
+    /// An installation was opened, has moved or has ended. Refused with [`StoreError::InstallRuns`] when another one of
+    /// its host runs.
     Install(Box<Install>),
     /// Something was heard of an installation that runs, and nothing else of it has changed.
     InstallHeard {

@@ -1,9 +1,12 @@
 //! Installations from a person's word to the installed system: boots, answer files, stages, and what is kept of them.
 
+mod admitted;
 mod again;
 mod agents;
+mod edits;
 mod enrolment;
 mod gate;
+mod holds;
 mod races;
 mod real_agent;
 mod refusals;
@@ -116,6 +119,13 @@ impl Rig {
         self.router = boot_router(self.discovery.clone(), BootBounds::default())
             .merge(install_router(self.installs.clone()))
             .merge(agent_router(Agents::new(self.installs.clone())));
+    }
+
+    /// Another server on the same ledger.
+    async fn beside(&self) -> Installs {
+        self.store.drain().await.unwrap();
+        let discovery = discovery(&self.store, &self._folder, &self.seconds).await;
+        Installs::open(&discovery, self.plans.clone(), Some(514)).await.unwrap()
     }
 
     /// Minutes in which the server looks after its installations, as it does when it runs.

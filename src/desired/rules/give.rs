@@ -139,6 +139,19 @@ pub struct Decision {
     pub changes: bool,
 }
 
+impl Decision {
+    /// What is wanted of a host when it was given this.
+    #[must_use]
+    pub fn planned(&self, before: &HostPlan) -> HostPlan {
+        let profile = self.profile.as_ref().map(|profile| profile.value.clone());
+        HostPlan {
+            profile: profile.or_else(|| before.profile.clone()),
+            given: self.layers.clone(),
+            ..before.clone()
+        }
+    }
+}
+
 /// What a host is given of an offer. A person's values stay; profile and name stay as they are when no rule gives one
 /// any more, while place and tags go with the rule that gave them.
 ///

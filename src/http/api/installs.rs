@@ -307,6 +307,7 @@ fn start_problem(refused: StartRefused) -> Problem {
         StartRefused::TypeName(_) => Problem::new(StatusCode::CONFLICT, "type_the_name", words),
         StartRefused::Plan(_) => Problem::new(StatusCode::CONFLICT, "plan_unreadable", words),
         StartRefused::Move(MoveRefused::Lifecycle(_)) => Problem::new(StatusCode::CONFLICT, "not_now", words),
+        StartRefused::Running => Problem::new(StatusCode::CONFLICT, "install_runs", words),
         StartRefused::Move(MoveRefused::NotKept(error)) => error.into(),
     }
 }

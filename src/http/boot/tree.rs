@@ -27,6 +27,8 @@ use crate::{
 
 /// Read at once from the disk, bytes.
 const CHUNK: usize = 128 * 1024;
+/// When to ask again for a file of a tree whose folder does not answer, seconds.
+const ASK_AGAIN: u64 = 10;
 
 #[derive(Clone)]
 struct TreeState {
@@ -51,6 +53,9 @@ async fn file(
     let inside = inside.trim_start_matches('/').to_owned();
     let found = state.trees.find(&distro, &inside).await.map_err(|fault| match fault {
         TreeFault::Missing => Problem::new(StatusCode::NOT_FOUND, "tree_file_missing", fault.to_string()),
+        TreeFault::Silent => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "tree_silent", fault.to_string()).retry_after(ASK_AGAIN)
+        }
         TreeFault::Unreadable(_) | TreeFault::Ledger(_) => Problem::internal(&fault),
     })?;
     let installs = state.installs.clone();

@@ -267,6 +267,7 @@ fn words(refused: StartRefused) -> Result<install::Refused, Problem> {
         StartRefused::TypeName(_) => "type_the_name",
         StartRefused::Plan(_) => "plan_unreadable",
         StartRefused::Move(MoveRefused::Lifecycle(_)) => "not_now",
+        StartRefused::Running => "install_runs",
     };
     let why = match refused {
         StartRefused::Plan(fault) => Some(fault.to_string()),

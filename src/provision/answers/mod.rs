@@ -7,7 +7,7 @@ mod every;
 mod input;
 mod preview;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use muster_facts::Facts;
 
@@ -18,7 +18,7 @@ pub use preview::{Preview, PreviewLine};
 use self::input::Installation;
 use super::{
     Catalog, CatalogFault, HostDesired,
-    install::{AnswerContext, AnswerFile, InstallPlan, Later, PlanFault, Plans},
+    install::{AnswerContext, AnswerFile, InstallPlan, Later, MadeAnswer, PlanFault, Plans},
     long_work::LongWork,
 };
 use crate::{
@@ -27,9 +27,6 @@ use crate::{
     render::answer::{Answer, AnswerFault, Library, PlainAnswer, render_answer, render_plain},
     store::{Store, StoreError},
 };
-
-/// How long the folder of a tree may take to be looked at.
-const TREE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why there is no answer file.
 #[derive(Debug, thiserror::Error)]
@@ -90,10 +87,16 @@ impl Answers {
         &self.library
     }
 
-    /// Renders a host's answer file, with its secrets.
-    async fn render(&self, host: HostId, context: &AnswerContext) -> Result<PlainAnswer, AnswersFault> {
+    /// Renders a host's answer file, with its secrets; and the plan, of the same values.
+    async fn made(&self, host: HostId, context: &AnswerContext) -> Result<MadeAnswer, AnswersFault> {
         let (desired, facts) = self.host(host).await?;
-        plain(&self.library, &desired, facts.as_ref(), context)
+        let plan = Installation::of(&desired, facts.as_ref())?.plan()?;
+        let answer = plain(&self.library, &desired, facts.as_ref(), context)?;
+        let file = AnswerFile {
+            text: answer.text,
+            secrets: answer.secrets,
+        };
+        Ok(MadeAnswer { file, plan })
     }
 
     /// A host, what is wanted of it, and what it last said of itself.
@@ -141,15 +144,7 @@ impl Plans for Answers {
                 return Ok(None);
             }
             if let Some(distro) = &desired.distro {
-                // An installation's turn may wait for this, and a share that hangs never answers.
-                let whole = tokio::time::timeout(TREE_ANSWERS_WITHIN, self.catalog.tree_is_whole(distro))
-                    .await
-                    .map_err(|_| {
-                        PlanFault(format!(
-                            "distro {}: the folder of its tree does not answer; look whether its share is mounted and up",
-                            distro.name
-                        ))
-                    })?;
+                let whole = self.catalog.tree_is_whole(distro).await;
                 whole.map_err(|fault| PlanFault(format!("distro {}: {fault}", distro.name)))?;
             }
             Installation::of(&desired, facts.as_ref())
@@ -159,16 +154,11 @@ impl Plans for Answers {
         })
     }
 
-    fn answer<'a>(&'a self, host: HostId, context: &'a AnswerContext) -> Later<'a, Result<AnswerFile, PlanFault>> {
+    fn answer<'a>(&'a self, host: HostId, context: &'a AnswerContext) -> Later<'a, Result<MadeAnswer, PlanFault>> {
         Box::pin(async move {
-            let answer = self
-                .render(host, context)
+            self.made(host, context)
                 .await
-                .map_err(|fault| PlanFault(fault.to_string()))?;
-            Ok(AnswerFile {
-                text: answer.text,
-                secrets: answer.secrets,
-            })
+                .map_err(|fault| PlanFault(fault.to_string()))
         })
     }
 }

@@ -34,11 +34,12 @@ impl Catalog {
     /// Whether a distro can be installed from its tree now.
     ///
     /// # Errors
-    /// [`Fault`] with what its tree lacks.
+    /// [`Fault`] with what its tree lacks, or that its folder does not answer.
     pub async fn tree_is_whole(&self, distro: &Distro) -> Result<(), CatalogFault> {
-        let Some(files) = self.files.clone() else { return Ok(()) };
-        let distro = distro.clone();
-        blocking(move || files.trees.check(&distro)).await
+        match &self.files {
+            Some(files) => Ok(self.looks.check(&files.trees, distro).await?),
+            None => Ok(()),
+        }
     }
 
     /// Templates and snippets that values name anew are there.

@@ -51,7 +51,7 @@ impl Catalog {
     /// does not fit.
     pub async fn add_host(&self, new: NewHost, actor: &str, now: DateTime<Utc>) -> Result<HostId, CatalogFault> {
         let (revision, objects) = self.current().await?;
-        self.check_host_name(&new.name, None).await?;
+        check_host_name(&new.name)?;
         let macs = self.check_macs(&new.macs).await?;
         let mut host = Host::discovered(HostId(new_id(now)), now);
         host.name = Some(new.name.clone());
@@ -68,7 +68,7 @@ impl Catalog {
         let nothing = HostPlan::empty(id);
         self.check_parts(&objects, &plan, &nothing, Some(&new.name), &macs)
             .await?;
-        self.check_hostname(&objects, &plan, Some(&new.name)).await?;
+        self.check_names(&objects, &plan, Some(&new.name)).await?;
         let mut entry = entry(actor, "host.add", &format!("host:{id}"), now);
         entry.detail = Some(new.name);
         self.write(revision, &ObjectWrite::HostAdded(Box::new(host), macs, plan), &entry)
@@ -114,9 +114,9 @@ impl Catalog {
         now: DateTime<Utc>,
     ) -> Result<(), CatalogFault> {
         let (revision, objects) = self.current().await?;
-        self.check_host_name(to, Some(host.id)).await?;
+        check_host_name(to)?;
         let plan = self.store.plan(host.id).await?;
-        self.check_hostname(&objects, &plan, Some(to)).await?;
+        self.check_names(&objects, &plan, Some(to)).await?;
         let change = Change {
             id: new_id(now),
             host: host.id,
@@ -183,7 +183,7 @@ impl Catalog {
         let called = |plan: &HostPlan| ["hostname", "domain"].map(|key| plan.values.as_map().get(key).cloned());
         // What is called alike already is told when its name is touched.
         if called(plan) != called(had) {
-            self.check_hostname(objects, plan, name).await?;
+            self.check_names(objects, plan, name).await?;
         }
         Ok(())
     }
@@ -276,26 +276,6 @@ impl Catalog {
         Ok(macs)
     }
 
-    async fn check_host_name(&self, name: &str, of: Option<HostId>) -> Result<(), CatalogFault> {
-        check_name(name)?;
-        let fault = |why: String, advice: &str| Err(Fault::new("name", name, why, advice).into());
-        if name.parse::<MacAddr>().is_ok() || name.parse::<HostId>().is_ok() {
-            return fault(
-                "it reads as a MAC or an id".to_owned(),
-                "choose a name that nobody takes for one",
-            );
-        }
-        for other in self.store.hosts_called(name).await? {
-            if Some(other.id) != of {
-                return fault(
-                    format!("host {} has this name", other.id),
-                    "choose another name, or change that host",
-                );
-            }
-        }
-        Ok(())
-    }
-
     async fn check_macs(&self, texts: &[String]) -> Result<Vec<MacAddr>, CatalogFault> {
         let mut macs: Vec<MacAddr> = Vec::new();
         for text in texts {
@@ -328,6 +308,19 @@ impl Catalog {
         }
         Ok(macs)
     }
+}
+
+fn check_host_name(name: &str) -> Result<(), Fault> {
+    check_name(name)?;
+    if name.parse::<MacAddr>().is_ok() || name.parse::<HostId>().is_ok() {
+        return Err(Fault::new(
+            "name",
+            name,
+            "it reads as a MAC or an id",
+            "choose a name that nobody takes for one",
+        ));
+    }
+    Ok(())
 }
 
 /// What two hosts can have in common, and the paths of what they cannot.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 use tokio::sync::MutexGuard;
 
-use super::{AgentOffer, AnswerContext, Installs, script::host_of};
+use super::{AgentOffer, AnswerContext, Installs, MadeAnswer, PlanFault, script::host_of};
 use crate::{
     auth::Secret,
     boot::{EventKind, Level},
@@ -162,8 +162,9 @@ impl Installs {
     ) -> Result<String, AnswerRefused> {
         let host = install.host;
         let context = self.answer_context(install.id, secrets, self.base(asked_host));
-        let file = match self.inner.plans.answer(host, &context).await {
-            Ok(file) => file,
+        let made = self.inner.plans.answer(host, &context).await;
+        let MadeAnswer { file, plan } = match made.and_then(|made| of_what_was_started(made, &install)) {
+            Ok(made) => made,
             Err(fault) => {
                 let why = format!("the answer file could not be made: {fault}");
                 self.end(install, Outcome::Failed, Some(FailedBy::Answer), &why, None)
@@ -176,6 +177,10 @@ impl Installs {
             .into_iter()
             .chain(file.secrets.iter().map(String::as_str));
         install.snapshot = Some(redact(&file.text, hidden));
+        // Whoever changes a plan while it is carried out is not stopped: what is compared in the end is what this file was
+        // made from, and its addresses are the machine's own.
+        install.planned = plan.planned;
+        install.agent = plan.agent;
         // Anaconda asks before it says anything else; to ask is to have started.
         if install.progress.stage < Stage::Installer {
             let evidence = Evidence::new(Stage::Installer, format!("{client} asks for the answer file"));
@@ -321,4 +326,15 @@ impl Installs {
         params.extend((times > 1).then(|| ("times", times.to_string())));
         self.tell(host, EventKind::AnswerRefused, Level::Warn, &params);
     }
+}
+
+/// An answer file is for the installer that runs: another distro's leads it nowhere.
+fn of_what_was_started(made: MadeAnswer, install: &Install) -> Result<MadeAnswer, PlanFault> {
+    if made.plan.distro == install.distro && made.plan.profile == install.profile {
+        return Ok(made);
+    }
+    Err(PlanFault(format!(
+        "the installer of {} as {} was started, and by now the host is to be {} as {}; install it again",
+        install.distro, install.profile, made.plan.distro, made.plan.profile
+    )))
 }

@@ -12,18 +12,21 @@ use crate::{
     store::{Store, StoreError, Write},
 };
 
-/// Where it is kept when the server listened.
+/// Where it is kept when a server of this ledger listened.
 const LISTENING: &str = "installs.listening";
 
-/// What is known of when a server listened, from now on listening.
+/// What is known of when a server of this ledger listened, from now on listening.
 pub(super) async fn begin(store: &Store, now: DateTime<Utc>) -> Result<Listening, StoreError> {
-    let kept = store.setting(LISTENING).await?;
-    // What a newer version wrote, or nobody, is as if nobody had listened: every limit begins anew.
-    let mut listening: Listening = kept
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_default();
+    // What nobody wrote is as if nobody had listened: every limit begins anew.
+    let mut listening = kept(store).await?.unwrap_or_default();
     listening.begin(now);
     Ok(listening)
+}
+
+/// What all servers of this ledger keep of it; none when nobody has written it, or a newer version.
+async fn kept(store: &Store) -> Result<Option<Listening>, StoreError> {
+    let text = store.setting(LISTENING).await?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 impl Installs {
@@ -124,9 +127,14 @@ impl Installs {
     /// Keeps that this server listens, and when each installation was heard of by log lines alone: a server that starts
     /// again judges by both.
     async fn note_listening(&self) -> Result<(), StoreError> {
+        let listening = || self.inner.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        listening().note(self.now());
+        let others = kept(self.store()).await?;
         let kept = {
-            let mut listening = self.inner.listening.lock().unwrap_or_else(PoisonError::into_inner);
-            listening.note(self.now());
+            let mut listening = listening();
+            if let Some(others) = &others {
+                listening.join(others);
+            }
             serde_json::to_string(&*listening)
                 .map_err(|error| tracing::error!(%error, "what is plain data cannot be written as JSON"))
         };

@@ -18,7 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use answer::AnswerRefused;
 pub use enrol::Enrolled;
-pub use plan::{AgentOffer, AnswerContext, AnswerFile, GivenPlans, InstallPlan, Later, PlanFault, Plans};
+pub use plan::{AgentOffer, AnswerContext, AnswerFile, GivenPlans, InstallPlan, Later, MadeAnswer, PlanFault, Plans};
 pub use start::{CancelRefused, Start, StartRefused};
 
 use crate::{

@@ -157,6 +157,15 @@ impl fmt::Debug for AnswerFile {
     }
 }
 
+/// An answer file beside the plan that it was made from.
+#[derive(Debug)]
+pub struct MadeAnswer {
+    /// The file.
+    pub file: AnswerFile,
+    /// The plan. Whether its tree is whole is not looked at for it.
+    pub plan: InstallPlan,
+}
+
 /// Why there is no plan or no answer file, in plain words for a person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -170,8 +179,9 @@ pub trait Plans: Send + Sync + fmt::Debug {
     /// The plan of a host; none when it has no profile.
     fn plan(&self, host: HostId) -> Later<'_, Result<Option<InstallPlan>, PlanFault>>;
 
-    /// The answer file of a host, as of now.
-    fn answer<'a>(&'a self, host: HostId, context: &'a AnswerContext) -> Later<'a, Result<AnswerFile, PlanFault>>;
+    /// The answer file of a host as of now, with the plan that it was made from: what is planned may be changed between two
+    /// questions.
+    fn answer<'a>(&'a self, host: HostId, context: &'a AnswerContext) -> Later<'a, Result<MadeAnswer, PlanFault>>;
 }
 
 /// Plans given by values: nothing is looked up. For hosts whose plans come from elsewhere, and for tests.
@@ -198,10 +208,10 @@ impl Plans for GivenPlans {
         Box::pin(async move { Ok(plan) })
     }
 
-    fn answer<'a>(&'a self, host: HostId, context: &'a AnswerContext) -> Later<'a, Result<AnswerFile, PlanFault>> {
-        let given = self.of(host).map(|(_, answer)| answer);
+    fn answer<'a>(&'a self, host: HostId, context: &'a AnswerContext) -> Later<'a, Result<MadeAnswer, PlanFault>> {
+        let given = self.of(host);
         Box::pin(async move {
-            let AnswerFile { mut text, secrets } =
+            let (plan, AnswerFile { mut text, secrets }) =
                 given.ok_or_else(|| PlanFault("the host has no answer file".to_owned()))?;
             for (name, value) in [
                 ("@stage_url@", &context.stage_url),
@@ -211,7 +221,10 @@ impl Plans for GivenPlans {
             ] {
                 text = text.replace(name, value);
             }
-            Ok(AnswerFile { text, secrets })
+            Ok(MadeAnswer {
+                file: AnswerFile { text, secrets },
+                plan,
+            })
         })
     }
 }

@@ -101,6 +101,11 @@ impl Installs {
         if let Err(fault) = self.inner.plans.answer(asked.host, &context).await {
             return Err(self.held(&install, &fault).await);
         }
+        // It is started as it is planned now, which may be another plan than the one it was asked for with.
+        install.distro.clone_from(&plan.distro);
+        install.once = plan.once;
+        install.agent = plan.agent;
+        install.planned = plan.planned.clone();
         install.hashes = Some(secrets.hashes());
         install.client = asked.client;
         let now = self.now();

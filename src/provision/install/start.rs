@@ -35,9 +35,21 @@ pub enum StartRefused {
     /// The plan cannot be read.
     #[error("it cannot be installed as planned: {0}")]
     Plan(#[from] PlanFault),
+    /// Another server of the ledger was quicker.
+    #[error("an installation of this host is running already; wait for its end, or cancel it first")]
+    Running,
     /// Its life has no installation now.
     #[error(transparent)]
-    Move(#[from] MoveRefused),
+    Move(MoveRefused),
+}
+
+impl From<MoveRefused> for StartRefused {
+    fn from(refused: MoveRefused) -> Self {
+        match refused {
+            MoveRefused::NotKept(StoreError::InstallRuns(_)) => Self::Running,
+            refused => Self::Move(refused),
+        }
+    }
 }
 
 /// Why an installation is not cancelled.
@@ -91,12 +103,10 @@ impl Installs {
             return Err(StartRefused::TypeName(name));
         }
         // Giving it a profile is the catalogue's to do; a host that has a plan and never was told of it is told now.
-        if matches!(host.state, State::Discovered | State::Inventoried) {
-            let actor = Some(asked.actor.clone());
-            self.discovery()
-                .move_host(host.id, Cause::ProfileGiven, actor, |_| Vec::new())
-                .await?;
-        }
+        let causes: &[Cause] = match host.state {
+            State::Discovered | State::Inventoried => &[Cause::ProfileGiven, Cause::InstallStarted],
+            _ => &[Cause::InstallStarted],
+        };
         let now = self.now();
         let mut progress = Progress::requested(&asked.actor, now);
         progress.hear(&Evidence::new(Stage::WaitingBoot, "waits for the machine to boot"), now);
@@ -128,7 +138,7 @@ impl Installs {
         );
         let kept = install.clone();
         self.discovery()
-            .move_host(host.id, Cause::InstallStarted, Some(asked.actor.clone()), |_| {
+            .move_host_by(host.id, causes, Some(asked.actor.clone()), |_| {
                 vec![Write::Install(Box::new(kept)), line]
             })
             .await?;

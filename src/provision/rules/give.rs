@@ -112,7 +112,9 @@ impl RuleGiver {
         let mut naming = None;
         if let Some(name) = &decision.name {
             naming = Some(self.inner.naming.lock().await);
-            if let Some(owner) = discovery.store().name_owner(&name.value, id).await? {
+            let named = decision.planned(&plan);
+            let catalog = &self.inner.rules.catalog;
+            if let Some(owner) = catalog.namesake(&named, Some(&name.value)).await? {
                 offer.refuse_hostname(&format!("host {owner}"));
                 decision = decide(&offer, &standing).unwrap_or_default();
             }

@@ -12,7 +12,7 @@ pub use give::{Applied, RuleGiver};
 pub use order::Way;
 pub use trial::{GivenField, Missed, Trial, TrialAsked, TrialHost};
 
-use super::{CatalogFault, long_work::LongWork};
+use super::{Catalog, CatalogFault, long_work::LongWork};
 use crate::{
     desired::{
         Fault,
@@ -34,6 +34,8 @@ type Held = (u64, Arc<RuleBook>);
 #[derive(Debug, Clone)]
 pub struct Rules {
     store: Store,
+    /// What rules give is held against what there is.
+    catalog: Catalog,
     held: Arc<Mutex<Option<Held>>>,
     trials: LongWork,
 }
@@ -43,6 +45,7 @@ impl Rules {
     #[must_use]
     pub fn new(store: Store) -> Self {
         Self {
+            catalog: Catalog::new(store.clone(), &[]),
             store,
             held: Arc::default(),
             trials: LongWork::default(),
@@ -187,7 +190,7 @@ impl Rules {
     async fn check(&self, rule: &Rule) -> Result<(), CatalogFault> {
         rule.check()?;
         if let Some(profile) = &rule.profile {
-            self.store.desired_objects().await?.lineage(profile)?;
+            self.catalog.objects().await?.lineage(profile)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What rules would give, without giving it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use super::Rules;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         rules::{Answer, By, Decision, Offer, Rule, RuleBook, Sighted, Standing, decide},
     },
     inventory::{HostId, State, identity::is_junk_serial},
-    provision::{CatalogFault, long_work::Stopped},
+    provision::{CatalogFault, catalog::NameBook, long_work::Stopped},
     store::ReportedHost,
 };
 
@@ -102,8 +102,7 @@ impl Rules {
         if let Some(only) = &asked.only {
             book.rule(only)?;
         }
-        let names = self.store.names().await?.into_iter();
-        let mut names: HashMap<String, HostId> = names.map(|(name, host)| (name.to_ascii_lowercase(), host)).collect();
+        let mut names = self.catalog.name_book().await?;
         let mut trial = Trial::default();
         let mut after = None;
         let asked = Arc::new(asked.clone());
@@ -127,13 +126,7 @@ impl Rules {
 }
 
 impl Trial {
-    fn take(
-        &mut self,
-        book: &RuleBook,
-        asked: &TrialAsked,
-        reported: &ReportedHost,
-        names: &mut HashMap<String, HostId>,
-    ) {
+    fn take(&mut self, book: &RuleBook, asked: &TrialAsked, reported: &ReportedHost, names: &mut NameBook) {
         if asked.host.is_some_and(|host| host != reported.host.id) {
             return;
         }
@@ -160,12 +153,7 @@ fn stopped(stopped: Stopped) -> CatalogFault {
 }
 
 /// Whether a rule matches, and what it comes to.
-fn try_on(
-    book: &RuleBook,
-    asked: &TrialAsked,
-    reported: &ReportedHost,
-    names: &mut HashMap<String, HostId>,
-) -> (bool, TrialHost) {
+fn try_on(book: &RuleBook, asked: &TrialAsked, reported: &ReportedHost, names: &mut NameBook) -> (bool, TrialHost) {
     let ReportedHost { host, plan, facts } = reported;
     let sighted = Sighted::new(facts);
     let only = asked.only.as_deref().and_then(|name| book.rule(name).ok());
@@ -212,17 +200,11 @@ fn try_on(
         plan,
     };
     let decided = decide(&offer, &standing).map(|mut decision| {
-        if let Some(name) = decision.name.clone() {
-            let known = name.value.to_ascii_lowercase();
-            match names.get(&known).filter(|owner| **owner != host.id) {
-                Some(owner) => {
-                    offer.refuse_hostname(&format!("host {owner}"));
-                    decision = decide(&offer, &standing).unwrap_or_default();
-                }
-                None => {
-                    names.insert(known, host.id);
-                }
-            }
+        if let Some(name) = &decision.name
+            && let Some(owner) = names.take(&decision.planned(plan), Some(&name.value))
+        {
+            offer.refuse_hostname(&format!("host {owner}"));
+            decision = decide(&offer, &standing).unwrap_or_default();
         }
         decision
     });

@@ -20,7 +20,7 @@ const HEARTBEAT: &str = "/agent/v1/heartbeat";
 
 impl Rig {
     /// An installed system whose agent has its credential.
-    async fn enrolled() -> (Self, String) {
+    pub(super) async fn enrolled() -> (Self, String) {
         let rig = Self::new().await;
         rig.start().await;
         let credential = rig.enrol().await;

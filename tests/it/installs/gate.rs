@@ -1,10 +1,13 @@
-//! Plans behind a gate: what happens while a file is rendered is put into an order.
+//! Plans behind a gate: what happens while a file is rendered is put into an order. They can be broken, and taken away.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use muster::{
     inventory::HostId,
-    provision::install::{AnswerContext, AnswerFile, GivenPlans, InstallPlan, Later, PlanFault, Plans},
+    provision::install::{AnswerContext, GivenPlans, InstallPlan, Later, MadeAnswer, PlanFault, Plans},
 };
 use tokio::sync::Semaphore;
 
@@ -12,6 +15,8 @@ use tokio::sync::Semaphore;
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) given: GivenPlans,
+    /// Instead of every plan.
+    pub(super) instead: Mutex<Option<Result<(), PlanFault>>>,
     closed: AtomicBool,
     waiting: Semaphore,
     passes: Semaphore,
@@ -21,6 +26,7 @@ impl Default for Gate {
     fn default() -> Self {
         Self {
             given: GivenPlans::default(),
+            instead: Mutex::default(),
             closed: AtomicBool::new(false),
             waiting: Semaphore::new(0),
             passes: Semaphore::new(0),
@@ -46,10 +52,14 @@ impl Gate {
 
 impl Plans for Gate {
     fn plan(&self, host: HostId) -> Later<'_, Result<Option<InstallPlan>, PlanFault>> {
-        self.given.plan(host)
+        let instead = self.instead.lock().unwrap().clone();
+        match instead {
+            None => self.given.plan(host),
+            Some(instead) => Box::pin(async move { instead.map(|()| None) }),
+        }
     }
 
-    fn answer<'a>(&'a self, host: HostId, context: &'a AnswerContext) -> Later<'a, Result<AnswerFile, PlanFault>> {
+    fn answer<'a>(&'a self, host: HostId, context: &'a AnswerContext) -> Later<'a, Result<MadeAnswer, PlanFault>> {
         Box::pin(async move {
             if self.closed.load(Ordering::SeqCst) {
                 self.waiting.add_permits(1);

@@ -10,6 +10,7 @@ use muster::{
     discovery::ScriptRequest,
     install::{Outcome, Stage},
     inventory::State,
+    provision::install::{Start, StartRefused},
 };
 
 use super::{MAC, OWN, Rig};
@@ -118,7 +119,7 @@ async fn a_boot_that_waited_while_the_answer_file_was_given_does_not_start_the_i
 async fn of_two_starts_at_once_one_is_an_installation() {
     let rig = Rig::new().await;
     let start = || {
-        rig.installs.start(muster::provision::install::Start {
+        rig.installs.start(Start {
             host: rig.host,
             typed: None,
             actor: "user:anna".to_owned(),
@@ -127,4 +128,32 @@ async fn of_two_starts_at_once_one_is_an_installation() {
     let (one, other) = tokio::join!(start(), start());
     assert!(one.is_ok() != other.is_ok());
     assert_eq!(rig.store.open_installs().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn of_two_servers_of_one_ledger_one_starts_an_installation() {
+    let rig = Rig::new().await;
+    // Neither knows what the other one does.
+    let other = rig.beside().await;
+    let install = rig.start().await;
+    let again = Start {
+        host: rig.host,
+        typed: None,
+        actor: "user:bert".to_owned(),
+    };
+    let refused = other.start(again).await.unwrap_err();
+    assert!(matches!(refused, StartRefused::Running), "{refused:?}");
+    let running = rig.store.open_installs().await.unwrap();
+    assert_eq!(
+        running.iter().map(|running| running.id).collect::<Vec<_>>(),
+        [install.id]
+    );
+    // What it was refused has moved nothing.
+    let kept = rig.store.host(rig.host).await.unwrap().unwrap();
+    assert_eq!(kept.state, State::Installing);
+    let changes = rig.store.changes(rig.host, None, 50).await.unwrap();
+    let by_bert = changes
+        .iter()
+        .filter(|change| change.actor.as_deref() == Some("user:bert"));
+    assert_eq!(by_bert.count(), 0);
 }

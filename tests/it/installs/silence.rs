@@ -89,6 +89,22 @@ async fn time_in_which_the_server_was_away_is_nobody_s_silence() {
 }
 
 #[tokio::test]
+async fn while_another_server_of_the_ledger_listened_somebody_did() {
+    let mut rig = Rig::new().await;
+    let install = rig.start().await;
+    rig.installing().await;
+    let other = rig.beside().await;
+    // That one is stopped for a while, and goes on.
+    rig.minutes(14).await;
+    other.look().await;
+    // What it has kept does not give an installer more time that the first one listened to all along.
+    rig.restart().await;
+    rig.minutes(2).await;
+    assert_eq!(rig.count(EventKind::InstallStuck).await, 1);
+    assert_eq!(rig.install(&install).await.outcome, Outcome::Open);
+}
+
+#[tokio::test]
 async fn an_error_that_the_installer_overcomes_is_no_end() {
     let rig = Rig::new().await;
     let install = rig.start().await;

@@ -1,5 +1,6 @@
 //! Rules on facts: what hosts that report are given, what they are not, and what a trial says of both.
 
+mod names;
 mod trial;
 
 use std::{

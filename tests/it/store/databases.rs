@@ -18,6 +18,15 @@ where
     test(store.clone()).await;
     store.close().await.expect("the file closes");
 
+    on_postgres(|store, _| test(store)).await;
+}
+
+/// Runs a test on PostgreSQL alone, with the URL of its database; does nothing when `MUSTER_TEST_POSTGRES` is not set.
+pub(crate) async fn on_postgres<Test, Done>(test: Test)
+where
+    Test: Fn(Store, String) -> Done,
+    Done: Future<Output = ()>,
+{
     let Ok(server) = std::env::var("MUSTER_TEST_POSTGRES") else {
         return;
     };
@@ -33,8 +42,9 @@ where
         .execute_unprepared(&format!("CREATE DATABASE {name}"))
         .await
         .expect("a database");
-    let store = migrated(&format!("{server}/{name}")).await;
-    test(store.clone()).await;
+    let url = format!("{server}/{name}");
+    let store = migrated(&url).await;
+    test(store.clone(), url).await;
     store.close().await.expect("the connections close");
     keeper
         .execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)"))

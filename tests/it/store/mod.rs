@@ -3,9 +3,11 @@
 mod databases;
 mod desired;
 mod hosts;
+mod installs;
 mod leases;
 mod measure;
 mod people;
+mod plans;
 mod rules;
 pub(crate) mod samples;
 mod transcripts;
@@ -35,7 +37,8 @@ async fn an_empty_database_says_what_it_lacks() {
             "m20261124_000002_profiles",
             "m20261124_000003_installs",
             "m20261124_000004_rules",
-            "m20261124_000005_agents"
+            "m20261124_000005_agents",
+            "m20261125_000006_one_install_at_a_time"
         ]
     );
     assert_eq!(store.migrate().await.expect("applies"), pending);

@@ -135,18 +135,27 @@ async fn what_rules_give_stands_beside_what_people_want() {
         let taken = writer.commit(vec![given(two, None, "n2")]).await.expect_err("taken");
         assert!(matches!(taken, StoreError::NameTaken(name) if name == "n2"));
         assert_eq!(store.plan(two).await.expect("readable"), HostPlan::empty(two));
-        assert_eq!(store.name_owner("n2", two).await.expect("readable"), Some(one));
-        assert_eq!(store.name_owner("n2", one).await.expect("readable"), None);
+        let named = async |word: &str| store.hosts_named(word).await.expect("readable");
+        assert_eq!(named("n2").await, [one]);
+        assert_eq!(catalog.host_called("n2").await.ok(), None, "only planned yet");
         let planned = HostPlan {
             values: values(&json!({"hostname": "db1"})),
             ..HostPlan::empty(two)
         };
         catalog.set_plan(planned, "cli", at(0)).await.expect("planned");
-        for name in ["db1", "DB1"] {
-            assert_eq!(store.name_owner(name, one).await.expect("readable"), Some(two));
+        for word in ["db1", "DB1"] {
+            assert_eq!(named(word).await, [two], "{word}");
         }
-        assert_eq!(store.name_owner("N2", two).await.expect("readable"), Some(one));
-        assert_eq!(store.names().await.expect("readable"), [("db1".to_owned(), two)]);
+        assert_eq!(named("N2").await, [one]);
+        for word in ["n", "db", "db1.example", "%", "d_1"] {
+            assert_eq!(named(word).await, [], "{word}");
+        }
+        let planned = HostPlan {
+            values: values(&json!({"hostname": "DB1.example.org"})),
+            ..HostPlan::empty(two)
+        };
+        catalog.set_plan(planned, "cli", at(0)).await.expect("planned");
+        assert_eq!(named("db1").await, [two]);
 
         // Once a person has decided about the profile, a rule does not.
         let mut plan = store.plan(one).await.expect("readable");
