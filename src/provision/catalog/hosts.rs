@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use super::{
     Catalog, CatalogFault,
-    addresses::{check_gateways, planned_macs},
+    addresses::{check_gateways, check_interfaces, planned_macs},
     entry, label,
 };
 use crate::{
-    desired::{Fault, HostPlan, Objects, Values, check_name},
+    desired::{Fault, HostPlan, Objects, Values, check_host_name},
     inventory::{
         Change, Host, HostId, Key, Source, State,
         lifecycle::{self, Cause},
@@ -156,7 +156,8 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Fault`] when its profile, its template or a snippet is not there, an address is outside its subnet or another
-    /// host's, a gateway is outside its network, an interface or the name is another host's.
+    /// host's, a gateway is outside its network, an interface or the name is another host's, or an interface stands on what
+    /// is not there.
     pub async fn check_plan(&self, plan: &HostPlan) -> Result<(), CatalogFault> {
         let objects = self.objects().await?;
         let had = self.store.plan(plan.host).await?;
@@ -179,6 +180,7 @@ impl Catalog {
         self.check_planned_macs(plan).await?;
         self.check_addresses(plan, macs).await?;
         check_gateways(objects, plan, had)?;
+        check_interfaces(objects, plan, had)?;
         self.check_named(&plan.values, Some(&had.values)).await?;
         let called = |plan: &HostPlan| ["hostname", "domain"].map(|key| plan.values.as_map().get(key).cloned());
         // What is called alike already is told when its name is touched.
@@ -277,7 +279,6 @@ impl Catalog {
     }
 
     async fn check_host_name(&self, name: &str, of: Option<HostId>) -> Result<(), CatalogFault> {
-        check_name(name)?;
         let fault = |why: String, advice: &str| Err(Fault::new("name", name, why, advice).into());
         if name.parse::<MacAddr>().is_ok() || name.parse::<HostId>().is_ok() {
             return fault(
@@ -285,6 +286,7 @@ impl Catalog {
                 "choose a name that nobody takes for one",
             );
         }
+        check_host_name("name", name)?;
         for other in self.store.hosts_called(name).await? {
             if Some(other.id) != of {
                 return fault(
