@@ -261,13 +261,13 @@ async fn what_cannot_be_read_names_the_field_and_what_to_write() {
             "family: it is missing; add it",
         ),
         (
-            Method::PUT,
-            distro,
+            Method::POST,
+            "/api/v1/tokens",
             json,
-            r#"{"family": "windows"}"#,
+            r#"{"name": "ci", "role": "king"}"#,
             422,
-            "family",
-            "family = `windows`: the word is not known; write redhat, debian",
+            "role",
+            "role = `king`: the word is not known; write viewer, operator, admin",
         ),
         (
             Method::PUT,

@@ -146,7 +146,7 @@ fn interfaces_partitions_users_and_options_make_sense() {
     site.does(&["profile", "edit", "base", "--network", "a.bond.members=eth0"]);
     site.refuses(
         &["profile", "edit", "web", "--network", "b.bond.members=eth0"],
-        &["network.interfaces.b.bond.members = `eth0`", "in bond a already"],
+        &["bond.members = `eth0`", "already, and a card is in one bond only"],
     );
     // A host may be given such a profile before its cards are written, and is installed when they are.
     let told = "network.interfaces.a.bond.members = `eth0`: there is no such interface";
@@ -181,14 +181,7 @@ fn a_kickstart_with_a_foreign_line_or_a_mount_point_twice_is_told() {
 #[test]
 fn the_address_that_is_written_into_files_is_one() {
     let site = with_host();
-    for wrong in [
-        "",
-        "nonsense",
-        "10.77.0.1:8081",
-        "ftp://10.77.0.1",
-        "http://",
-        "http://a/b",
-    ] {
+    for wrong in ["nonsense", "10.77.0.1:8081", "ftp://10.77.0.1", "http://", "http://a/b"] {
         site.refuses(
             &["render", "--host", "web1", "--base-url", wrong],
             &["--base-url", "expected http://HOST or http://HOST:PORT"],
@@ -275,6 +268,18 @@ fn what_changes_nothing_says_so() {
     site.does(&["host", "edit", "web1", "--kernel-options", "a=1 b=2"]);
     let said = site.does(&["host", "edit", "web1", "--kernel-options", "b=2 a=1"]);
     assert_eq!(said, "changed what is wanted of host web1\n");
+}
+
+#[test]
+fn a_trial_of_rules_tells_of_hosts_without_facts() {
+    let site = with_host();
+    let trial = ["rule", "dry-run", "--when", "true", "--tags", "edge"];
+    let said = site.does(&trial);
+    assert!(said.contains("1 host has not reported yet and was not tried"), "{said}");
+    let of_one = site.does(&[&trial[..], &["--host", "web1"]].concat());
+    assert!(of_one.contains("1 host has not reported yet"), "{of_one}");
+    let json = site.json(&[&trial[..], &["--json"]].concat());
+    assert_eq!((&json["looked_at"], &json["without_facts"]), (&0.into(), &1.into()));
 }
 
 #[test]

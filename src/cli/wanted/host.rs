@@ -121,8 +121,11 @@ pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Said
             let mut plan = had.clone();
             if let Some(profile) = args.profile {
                 plan.profile = Some(profile).filter(|name| !name.is_empty());
-                // Also when a rule gave the same: from now on a person has.
-                plan.profile_by = Some(Giver::Person);
+                let as_it_was = plan.profile.is_some() && plan.profile == had.profile && had.profile_by.is_none();
+                if !as_it_was {
+                    // Also when a rule gave the same: from now on a person has.
+                    plan.profile_by = Some(Giver::Person);
+                }
             }
             plan.values = plan.values.changed(args.fields.0, args.in_place)?;
             if args.dry_run {

@@ -55,9 +55,11 @@ fn no_name(rejection: &PathRejection) -> Problem {
 }
 
 fn id(field: &str, value: &str) -> Fault {
-    let advice = "write one as the lists give it, such as 01890a5d-ac96-774b-bcce-b302099a8057";
-    Fault::new(field, value, "it is no id (UUID)", advice)
+    Fault::new(field, value, "it is no id (UUID)", ID_ADVICE)
 }
+
+/// What to write for an id.
+const ID_ADVICE: &str = "write one as the lists give it, such as 01890a5d-ac96-774b-bcce-b302099a8057";
 
 /// What stands behind the `?` of an address.
 pub(super) struct Query<T>(pub(super) T);
@@ -128,6 +130,13 @@ fn of_serde(path: &str, why: &str) -> Fault {
         path if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
         path => format!("{path}.{name}"),
     };
+    if why.contains("UUID") {
+        return Fault::unshown(
+            if path.is_empty() { "id" } else { path },
+            "it is no id (UUID)",
+            ID_ADVICE,
+        );
+    }
     let whole = if path.is_empty() { "body" } else { path };
     if let Some((name, _)) = named("missing field `") {
         return Fault::unshown(&below(name), "it is missing", "add it");
@@ -137,6 +146,10 @@ fn of_serde(path: &str, why: &str) -> Fault {
     }
     if let Some((word, known)) = named("unknown variant `") {
         return Fault::new(whole, word, "the word is not known", either(known, "write another"));
+    }
+    if path.is_empty() && why.starts_with("invalid ") {
+        let why = "it is no document of the kind that is wanted here";
+        return Fault::unshown(whole, why, "send an object as /api/v1/openapi.json describes it");
     }
     let wanted = why.split_once(", expected ").or_else(|| why.split_once("; expected "));
     if let Some((found, wanted)) = wanted {
@@ -185,7 +198,12 @@ mod tests {
             (
                 "",
                 "invalid type: sequence, expected struct Wanted",
-                "body: it is sequence; write struct Wanted",
+                "body: it is no document of the kind that is wanted here; send an object as /api/v1/openapi.json describes it",
+            ),
+            (
+                "host",
+                "UUID parsing failed: invalid character: found `w` at 1",
+                "host: it is no id (UUID); write one as the lists give it, such as 01890a5d-ac96-774b-bcce-b302099a8057",
             ),
             (
                 "limit",
