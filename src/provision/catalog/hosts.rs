@@ -256,7 +256,7 @@ impl Catalog {
                 (
                     format!("installation {}", install.id),
                     format!(
-                        "the page /installs/{0} or by POST /api/v1/installs/{0}/cancel",
+                        "the page /installs/{0}, by `muster install cancel {0}` or by POST /api/v1/installs/{0}/cancel",
                         install.id
                     ),
                 )
