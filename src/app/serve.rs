@@ -52,6 +52,9 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// How often installations are looked at that nothing is heard of.
 const LOOK_AFTER_INSTALLS: Duration = Duration::from_secs(60);
 
+/// How often it is looked whether a command wants something of an installation.
+const LOOK_AFTER_WISHES: Duration = Duration::from_secs(1);
+
 /// How often it is looked whether somebody wants rules to be applied to all hosts.
 const LOOK_AFTER_RULES: Duration = Duration::from_secs(5);
 
@@ -148,6 +151,19 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
             due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             while stop.run_until_cancelled(due.tick()).await.is_some() {
                 installs.look().await;
+            }
+            Ok(())
+        }
+    });
+
+    parts.spawn("the look after what commands want of installations", {
+        let stop = parts.stop.clone();
+        async move {
+            let mut due = tokio::time::interval(LOOK_AFTER_WISHES);
+            due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(due.tick()).await.is_some() {
+                // What was taken is done, also when the server stops.
+                installs.grant_wishes().await;
             }
             Ok(())
         }

@@ -9,8 +9,9 @@ use crate::store::{Store, StoreError};
 
 const ABOUT: &str = "database";
 
-/// A database server that does not answer in this time is as good as none.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A database server that does not answer in this time is as good as none. Longer than the ledger itself waits, which says
+/// more of the reason.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `shown` is the URL without its password.
 pub(super) async fn look(url: &str, shown: &str) -> Finding {
@@ -30,6 +31,7 @@ pub(super) async fn look(url: &str, shown: &str) -> Finding {
     };
     match tokio::time::timeout(PATIENCE, pending(url)).await {
         Err(_) => unreachable(format!("no answer in {} seconds", PATIENCE.as_secs())),
+        Ok(Err(StoreError::Unreachable { address, why })) => unreachable(format!("{address}: {why}")),
         Ok(Err(error)) => unreachable(error.to_string()),
         Ok(Ok(pending)) if pending.is_empty() => {
             Finding::ok(ABOUT, format!("{shown} is reachable and its schema is up to date"))

@@ -1,6 +1,9 @@
 //! `muster migrate` and `muster hosts`.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -8,6 +11,7 @@ use serde_json::{Value, json};
 use super::{
     Failure,
     table::{counted, size, table, time},
+    word,
 };
 use crate::{
     app,
@@ -21,7 +25,7 @@ pub(super) struct HostsArgs {
     /// Words that all occur in name, maker, product, serial, MAC or address.
     search: Vec<String>,
     /// Only hosts in this state.
-    #[arg(long)]
+    #[arg(long, value_parser = word::<State>(State::ALL.map(State::as_str)))]
     state: Option<State>,
     /// Only hosts a person should look at.
     #[arg(long)]
@@ -34,16 +38,26 @@ pub(super) struct HostsArgs {
     json: bool,
 }
 
-/// Opens the ledger, refusing one whose schema is older than this program.
+/// Opens the ledger, refusing one whose schema is older than this program. An empty one is made, as the server would at its
+/// first start, and that is told: it may be another than was meant.
 pub(super) async fn open(settings: &Settings) -> Result<Store, Failure> {
     let store = app::open(settings).await?;
     let pending = store.pending_migrations().await?;
     if pending.is_empty() {
-        Ok(store)
-    } else {
-        store.close().await?;
-        Err(Failure::NotMigrated)
+        return Ok(store);
     }
+    if Store::is_all_there_is(&pending) {
+        store.migrate().await?;
+        // Nobody who reads the output is to take it for an answer; whether it can be written is no reason to stop.
+        let _ = writeln!(
+            io::stderr(),
+            "muster: the ledger at {} was empty and has been made",
+            settings.database_url().masked()
+        );
+        return Ok(store);
+    }
+    store.close().await?;
+    Err(Failure::NotMigrated)
 }
 
 pub(super) async fn migrate(settings: &Settings) -> Result<String, Failure> {

@@ -1,21 +1,40 @@
-//! `muster install list|show|log`: looks at installations. They are started and ended on the page or by the API, because
-//! the running server has to know at once.
+//! `muster install`: looks at installations, and has them started and ended by the server that runs on the ledger: it has to
+//! know at once, and guards them as it does on pages.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Failure, hosts,
     table::{table, time},
+    word,
 };
 use crate::{
+    app,
     config::Settings,
+    desired::Fault,
     install::{InstallId, Outcome},
-    provision::{Catalog, CatalogFault},
+    provision::{
+        Catalog, CatalogFault,
+        install::{Granted, Wanted, Wish},
+    },
     store::{Install, InstallQuery, Store, StoreError},
 };
+
+/// Who acts on the command line.
+const ACTOR: &str = "cli";
+
+/// A server that runs looks every second: this long nobody has to wait for one.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Once a server has taken a wish it is waited for longer: it renders the answer file first.
+const WHILE_GRANTED: Duration = Duration::from_secs(60);
+/// Between two looks for the server's answer.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum InstallCommand {
@@ -28,6 +47,18 @@ pub(super) enum InstallCommand {
         /// The answer file as it was served, without its secrets.
         #[arg(long)]
         answer: bool,
+    },
+    /// Start the installation of a host that has a profile.
+    Start(StartArgs),
+    /// Install a host once more, after an installation that failed, was cancelled or is done.
+    Retry(StartArgs),
+    /// Give up an installation that runs; the host counts as failed.
+    Cancel {
+        /// The host: its name or MAC; or the id of the installation.
+        which: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Show what was heard of an installation.
     Log {
@@ -42,11 +73,24 @@ pub(super) enum InstallCommand {
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
     /// Only those that came to this: open, done, failed or cancelled.
-    #[arg(long)]
+    #[arg(long, value_parser = word::<Outcome>(Outcome::ALL.iter().map(|one| one.as_str())))]
     outcome: Option<Outcome>,
     /// At most this many.
     #[arg(long, default_value_t = 100)]
     limit: u64,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StartArgs {
+    /// The host: its name or MAC. To install once more also the id of an installation of it.
+    which: String,
+    /// What the host goes by, where what is on its disks would be overwritten: its name; of a host without one its serial
+    /// number or a MAC.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -58,6 +102,9 @@ pub(super) async fn install(settings: &Settings, command: InstallCommand) -> Res
         InstallCommand::List(args) => list(&store, &args).await.map_err(CatalogFault::from),
         InstallCommand::Show { which, answer } => show(&store, &which, answer).await,
         InstallCommand::Log { which, limit } => log(&store, &which, limit).await,
+        InstallCommand::Start(args) => start(&store, args).await,
+        InstallCommand::Retry(args) => retry(&store, args).await,
+        InstallCommand::Cancel { which, json } => cancel(&store, &which, json).await,
     };
     store.close().await?;
     Ok(text?)
@@ -96,22 +143,9 @@ async fn list(store: &Store, args: &ListArgs) -> Result<String, StoreError> {
         .await?;
     let names = store.host_names().await?;
     if args.json {
-        let rows: Vec<_> = installs
+        let rows: Vec<Value> = installs
             .iter()
-            .map(|install| {
-                json!({
-                    "id": install.id,
-                    "host": install.host,
-                    "host_name": names.get(&install.host),
-                    "profile": install.profile,
-                    "distro": install.distro,
-                    "outcome": install.outcome.as_str(),
-                    "stage": install.progress.stage,
-                    "created_at": install.created_at,
-                    "ended_at": install.ended_at,
-                    "reason": install.reason,
-                })
-            })
+            .map(|install| as_json(install, names.get(&install.host).map(String::as_str)))
             .collect();
         return Ok(format!("{:#}\n", json!({ "total": total, "installs": rows })));
     }
@@ -139,6 +173,94 @@ async fn list(store: &Store, args: &ListArgs) -> Result<String, StoreError> {
         &["HOST", "PROFILE", "OUTCOME", "STAGE", "STARTED", "LAST HEARD", "ID"],
         &rows,
     ))
+}
+
+fn as_json(install: &Install, name: Option<&str>) -> Value {
+    json!({
+        "id": install.id,
+        "host": install.host,
+        "host_name": name,
+        "profile": install.profile,
+        "distro": install.distro,
+        "outcome": install.outcome.as_str(),
+        "stage": install.progress.stage,
+        "created_at": install.created_at,
+        "ended_at": install.ended_at,
+        "reason": install.reason,
+    })
+}
+
+async fn start(store: &Store, args: StartArgs) -> Result<String, CatalogFault> {
+    let host = Catalog::new(store.clone(), &[]).host_called(&args.which).await?;
+    let wanted = Wanted::Start(host.id, args.name);
+    granted(store, wanted, &args.which, "started", args.json).await
+}
+
+async fn retry(store: &Store, args: StartArgs) -> Result<String, CatalogFault> {
+    let before = newest(store, &args.which).await?;
+    let wanted = Wanted::Retry(before.id, args.name);
+    granted(store, wanted, &args.which, "started", args.json).await
+}
+
+async fn cancel(store: &Store, which: &str, json: bool) -> Result<String, CatalogFault> {
+    let install = newest(store, which).await?;
+    granted(store, Wanted::Cancel(install.id), which, "cancelled", json).await
+}
+
+/// The installation that is meant.
+async fn newest(store: &Store, which: &str) -> Result<Install, CatalogFault> {
+    let found = called(store, which).await?;
+    found.ok_or_else(|| {
+        let why = "no installation is kept of it";
+        Fault::new("host", which, why, "`muster install list` shows all").into()
+    })
+}
+
+/// Has a running server do it, and waits for what comes of it.
+async fn granted(store: &Store, wanted: Wanted, which: &str, done: &str, json: bool) -> Result<String, CatalogFault> {
+    let refused = |why: String, advice: &str| Err(Fault::new("install", which, why, advice).into());
+    let wish = Wish::write(store, wanted, ACTOR, app::now()).await?;
+    let mut until = Instant::now() + PATIENCE;
+    let mut taken = false;
+    let granted = loop {
+        if let Some(granted) = wish.answer(store).await? {
+            break granted;
+        }
+        if Instant::now() >= until {
+            if taken {
+                let why = "the server has not answered yet".to_owned();
+                return refused(why, "look what came of it: `muster install list`");
+            }
+            if wish.take_back(store).await? {
+                let why = format!(
+                    "no server that runs on this ledger has answered in {} seconds; nothing was done",
+                    PATIENCE.as_secs()
+                );
+                return refused(why, "start it (`muster serve`), and ask again");
+            }
+            taken = true;
+            until = Instant::now() + WHILE_GRANTED;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    };
+    let id = match granted {
+        Granted::Done(id) => id,
+        Granted::Refused(why) => return refused(why, "`muster install list` shows what runs"),
+        Granted::Type(word) => {
+            let why = "there may be a system on its disks, and it would be lost".to_owned();
+            return refused(why, &format!("to go on add --name '{word}'"));
+        }
+    };
+    let Some(install) = store.install(id).await? else {
+        return Ok(unknown(which));
+    };
+    let name = store.host(install.host).await?.and_then(|host| host.name);
+    Ok(if json {
+        format!("{:#}\n", as_json(&install, name.as_deref()))
+    } else {
+        let host = name.unwrap_or_else(|| install.host.to_string());
+        format!("{done} installation {id} of host {host}\n")
+    })
 }
 
 async fn show(store: &Store, which: &str, answer: bool) -> Result<String, CatalogFault> {

@@ -17,15 +17,20 @@ mod wanted;
 use std::{
     io::{self, Write},
     process::ExitCode,
+    str::FromStr,
     time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{
+    Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
 use crate::{
     app,
     auth::AuthError,
     config::{self, ConfigErrors},
+    inventory::UnknownWord,
     provision::{
         CatalogFault,
         answers::{AnswersFault, EveryFault},
@@ -75,7 +80,7 @@ enum Command {
     Migrate,
     /// List hosts, last seen first.
     Hosts(HostsArgs),
-    /// Look at installations.
+    /// Look at installations, start and cancel them.
     #[command(subcommand)]
     Install(installs::InstallCommand),
     /// Agents of installed systems.
@@ -99,7 +104,7 @@ enum Command {
     /// Users of the page and the API.
     #[command(subcommand)]
     User(UserCommand),
-    /// Tokens for programs that use the API.
+    /// Tokens for programs that use the API: made, listed and ended.
     #[command(subcommand)]
     Token(TokenCommand),
     /// Templates of answer files.
@@ -138,6 +143,10 @@ enum Failure {
     NotMigrated,
     #[error("there is no user `{0}`; `muster user list` shows all")]
     NoUser(String),
+    #[error("there is no token `{0}`; `muster token list` shows all")]
+    NoToken(String),
+    #[error("several tokens are called `{0}`; write the id of one, as `muster token list` shows it, or add --user")]
+    SeveralTokens(String),
     #[error(transparent)]
     Catalog(#[from] CatalogFault),
     #[error(transparent)]
@@ -301,6 +310,14 @@ fn print(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(Failure::Output)
+}
+
+/// Reads one of a few words, and says which there are.
+fn word<T>(words: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = UnknownWord> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
 }
 
 /// An error with its causes, each once: `a: b: c`.

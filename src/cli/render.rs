@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     app,
-    config::Settings,
+    config::{HttpUrl, Settings},
     provision::answers::{Answers, Preview, Rendered},
     render::answer::{Grade, Ksvalidator, Library, Missing},
 };
@@ -43,7 +43,7 @@ pub(super) struct RenderArgs {
     to: Option<PathBuf>,
     /// The address of the boot listener that is written into files. Not given: as configured (boot.url, boot.listen).
     #[arg(long, value_name = "URL")]
-    base_url: Option<String>,
+    base_url: Option<HttpUrl>,
 }
 
 /// What was made, and whether an installer would refuse some of it.
@@ -51,8 +51,11 @@ pub(super) async fn render(settings: &Settings, args: RenderArgs) -> Result<(Str
     let library = Arc::new(Library::open(&settings.templates.dir.value)?);
     let store = hosts::open(settings).await?;
     let answers = Answers::new(store.clone(), app::catalog(settings, store.clone()), library);
-    let base = args.base_url.clone().unwrap_or_else(|| app::shown_base(settings));
-    let base = base.trim_end_matches('/');
+    let base = args
+        .base_url
+        .clone()
+        .map_or_else(|| app::shown_base(settings), |url| url.0);
+    let base = base.as_str();
     let done = match (&args.host, &args.to) {
         (Some(host), _) => one(&answers, host, base, &args).await,
         (None, Some(folder)) => all(&answers, base, args.check, folder).await,

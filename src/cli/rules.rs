@@ -148,7 +148,11 @@ async fn run(store: &Store, command: RuleCommand) -> Result<String, CatalogFault
         }
         RuleCommand::Edit { name, parts } => {
             let known = rules.book().await?.rule(&name)?.clone();
-            rules.edit(parts.over(known), ACTOR, now).await?;
+            let wanted = parts.over(known.clone());
+            if wanted == known {
+                return Ok(format!("nothing has changed: rule {name} is as wanted already\n"));
+            }
+            rules.edit(wanted, ACTOR, now).await?;
             Ok(format!("changed rule {name}\n"))
         }
         RuleCommand::List { json } => {
@@ -312,6 +316,17 @@ fn trial_as_text(trial: &Trial) -> String {
         trial.matched,
         counted(trial.looked_at as u64, "host")
     ));
+    if trial.without_facts > 0 {
+        let (have, were) = if trial.without_facts == 1 {
+            ("has", "was")
+        } else {
+            ("have", "were")
+        };
+        text.push_str(&format!(
+            "{} {have} not reported yet and {were} not tried: there are no facts for rules to look at\n",
+            counted(trial.without_facts as u64, "host")
+        ));
+    }
     if trial.hosts.len() < trial.matched {
         text.push_str(&format!("{} are listed; --limit lists more\n", trial.hosts.len()));
     }
@@ -368,7 +383,7 @@ fn trial_as_json(trial: &Trial) -> String {
                 "install": host.install, "notes": host.notes, "misses": misses})
         })
         .collect();
-    let document = json!({"looked_at": trial.looked_at, "matched": trial.matched, "hosts": hosts});
+    let document = json!({"looked_at": trial.looked_at, "without_facts": trial.without_facts, "matched": trial.matched, "hosts": hosts});
     format!("{document:#}\n")
 }
 

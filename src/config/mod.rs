@@ -19,7 +19,7 @@ pub use example::{example, reference};
 pub use layers::{DEFAULT_FILE, Sources};
 pub use node::Origin;
 pub use problem::{ConfigErrors, Problem};
-pub use setting::{DatabaseUrl, HttpUrl, LogFilter, LogFormat, Port};
+pub use setting::{DatabaseUrl, HttpUrl, LogFilter, LogFormat, NoHttpUrl, Port};
 pub use settings::{Boot, Database, Dhcp, Http, Loaders, Log, Server, Settings, Sourced, SubnetKeys, Tftp};
 pub use subnets::SubnetSettings;
 

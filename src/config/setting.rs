@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    str::FromStr,
     time::Duration,
 };
 
@@ -351,21 +352,35 @@ impl Setting for DatabaseUrl {
     }
 }
 
+/// A text that is no address of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected http://HOST or http://HOST:PORT, without a path")]
+pub struct NoHttpUrl;
+
+impl FromStr for HttpUrl {
+    type Err = NoHttpUrl;
+
+    fn from_str(text: &str) -> Result<Self, NoHttpUrl> {
+        let uri: Uri = text.parse().map_err(|_| NoHttpUrl)?;
+        let (Some(scheme @ ("http" | "https")), Some(authority), "" | "/", None) =
+            (uri.scheme_str(), uri.authority(), uri.path(), uri.query())
+        else {
+            return Err(NoHttpUrl);
+        };
+        if authority.as_str().contains('@') || authority.host().is_empty() {
+            return Err(NoHttpUrl);
+        }
+        Ok(Self(format!("{scheme}://{authority}")))
+    }
+}
+
 impl Setting for HttpUrl {
     const KIND: &'static str = "http://HOST:PORT";
 
     fn read(node: &Node) -> Result<Self, Wrong> {
-        let refused = || node.wrong("expected http://HOST or http://HOST:PORT, without a path");
-        let uri: Uri = node.text()?.parse().map_err(|_| refused())?;
-        let (Some(scheme @ ("http" | "https")), Some(authority), "" | "/", None) =
-            (uri.scheme_str(), uri.authority(), uri.path(), uri.query())
-        else {
-            return Err(refused());
-        };
-        if authority.as_str().contains('@') {
-            return Err(refused());
-        }
-        Ok(Self(format!("{scheme}://{authority}")))
+        node.text()?
+            .parse()
+            .map_err(|why: NoHttpUrl| node.wrong(why.to_string()))
     }
 
     fn show(&self) -> String {

@@ -91,7 +91,7 @@ pub const FIELDS: &[Field] = &[
             "kernel_options",
             Map(1),
             "kernel options of the installer",
-            shape::options,
+            shape::installer_options,
         )
     },
     Field {
@@ -141,13 +141,13 @@ pub const FIELDS: &[Field] = &[
         row("partitioning", Map(1), "how the disk is divided", parts::partitioning),
         None,
         PARTITIONING,
-        "scheme=lvm filesystem=xfs swap_mib=4096",
+        r#"scheme=lvm filesystem=xfs swap_mib=4096 extra=[{"mount": "/var", "size_mib": 20480}]"#,
     ),
     parted(
         row("network", Map(3), "interfaces of the installed system", parts::network),
         Some("INTERFACE"),
         INTERFACE,
-        "eth0.mac=52:54:00:77:00:01 eth0.addresses=10.0.0.5/24 eth0.gateway=10.0.0.1",
+        r#"eth0.mac=52:54:00:77:00:01 eth0.addresses=10.0.0.5/24 eth0.gateway=10.0.0.1 eth0.routes=[{"to": "10.9.0.0/16", "via": "10.0.0.254"}]"#,
     ),
     row("name_servers", List, "addresses of DNS servers", shape::address),
     row("search_domains", List, "DNS search domains", shape::domain),

@@ -8,11 +8,13 @@ mod draft;
 mod fault;
 mod field;
 mod find;
+mod host_name;
 mod objects;
 mod parts;
 pub mod recognise;
 pub mod rules;
 mod shape;
+mod standing;
 mod text;
 mod values;
 
@@ -21,11 +23,13 @@ pub use draft::Draft;
 pub use fault::Fault;
 pub use field::{FIELDS, Field, FieldKind, field, same};
 pub use find::Condition;
+pub use host_name::check_host_name;
 pub use objects::{
     AboveHosts, Distro, Family, HostPlan, Lineage, MAX_NESTING, Objects, Parent, Profile, Tree, check_name,
 };
 pub use parts::{Part, PartKind};
 pub use shape::GIVEN_NAMES;
+pub use standing::{check_network, check_standing};
 pub use text::{kernel_line, options, split_words};
 pub use values::{INHERIT, NONE, Values, is_secret};
 

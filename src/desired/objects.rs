@@ -17,7 +17,7 @@ use crate::inventory::{HostId, UnknownWord};
 /// Profiles above each other at most.
 pub const MAX_NESTING: usize = 16;
 
-/// Checks the name of a distro, profile or host: what Cobbler's users may write, at most 128 letters. Names are also
+/// Checks the name of a distro, profile or rule: what Cobbler's users may write, at most 128 letters. Names are also
 /// names of folders, so none begins with a dot.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::{
     Fault, nearest,
     shape::{self, Checked, each, number, one_of, wrong},
+    standing::{check_mounts, check_standing},
 };
 
 /// How a part is typed.
@@ -69,7 +70,7 @@ pub(super) const USERS: &[Part] = &[
         }
     }),
     part("shell", Text, "e.g. /bin/zsh", shape::word),
-    part("uid", Number, "the user's number", number),
+    part("uid", Number, "the user's number, usually 1000 or more", uid),
     part("comment", Text, "the user's full name", shape::text),
 ];
 
@@ -106,7 +107,10 @@ pub(super) const PARTITIONING: &[Part] = &[
         "extra",
         Json,
         "further partitions: [{\"mount\": \"/var\", \"size_mib\": 20480, \"filesystem\": \"xfs\"}]",
-        |path, value| each(path, value, |path, value| parts(path, value, EXTRA)),
+        |path, value| {
+            each(path, value, |path, value| parts(path, value, EXTRA))?;
+            check_mounts(path, value)
+        },
     ),
 ];
 
@@ -189,6 +193,20 @@ fn snippets(path: &str, value: &Value) -> Checked {
 
 fn words(path: &str, value: &Value) -> Checked {
     each(path, value, shape::word)
+}
+
+/// Not root's: it has fields of its own.
+fn uid(path: &str, value: &Value) -> Checked {
+    number(path, value)?;
+    if value.as_u64() == Some(0) {
+        return Err(wrong(
+            path,
+            value,
+            "0 is root's number, and the user would be root",
+            "write another, or leave it away; what root has is said by root_password_hash and ssh_keys",
+        ));
+    }
+    Ok(())
 }
 
 /// Numbers typed as words are taken too: `partitioning swap_mib=2048`.
@@ -283,7 +301,8 @@ pub(super) fn network(path: &str, value: &Value) -> Checked {
     let interfaces = part("interfaces", Json, "", |path, value| {
         named(path, value, |name| is_name(name) && name.len() <= 15, INTERFACE)
     });
-    parts(path, value, &[interfaces])
+    parts(path, value, &[interfaces])?;
+    check_standing(value)
 }
 
 pub(super) fn repos(path: &str, value: &Value) -> Checked {

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use muster_facts::MacAddr;
 use serde_json::Value;
 
-use super::{Fault, nearest};
+use super::{Fault, check_host_name, host_name::is_domain, nearest, values::INHERIT};
 
 pub(super) type Checked = Result<(), Fault>;
 
@@ -162,27 +162,12 @@ pub(super) fn package(path: &str, value: &Value) -> Checked {
     )
 }
 
-fn is_label(text: &str) -> bool {
-    (1..=63).contains(&text.len())
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-        && text
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
-}
-
-fn is_domain(text: &str) -> bool {
-    text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(is_label)
-}
-
+/// A host's name; one dot may stand at the end of a whole one.
 pub(super) fn hostname(path: &str, value: &Value) -> Checked {
-    text_that(
-        path,
-        value,
-        is_domain,
-        "it is no host name",
-        "write letters, digits and `-`, at most 63 between dots",
-    )
+    text(path, value)?;
+    let name = value.as_str().unwrap_or_default();
+    let fits = name.strip_suffix('.').filter(|whole| whole.contains('.'));
+    check_host_name(path, fits.unwrap_or(name))
 }
 
 pub(super) fn domain(path: &str, value: &Value) -> Checked {
@@ -293,6 +278,27 @@ pub(super) fn ssh_key(path: &str, value: &Value) -> Checked {
         "it is no public key",
         "write a line such as `ssh-ed25519 AAAA… anna`",
     )
+}
+
+/// What Muster writes on the installer's command line: where the host's own answer file is.
+const ANSWER_OPTIONS: [&str; 7] = ["inst.ks", "ks", "url", "preseed/url", "autoyast", "autoyast2", "ds"];
+
+/// Options of the installer's kernel: none names another answer file than the host's own.
+pub(super) fn installer_options(path: &str, value: &Value) -> Checked {
+    options(path, value)?;
+    for (key, value) in entries(value) {
+        // Of Ubuntu's installer `url` names the image.
+        let image = key == "url" && value.as_str().is_some_and(|url| url.ends_with(".iso"));
+        if ANSWER_OPTIONS.contains(&key.as_str()) && !image && value.as_str() != Some(INHERIT) {
+            return Err(wrong(
+                &format!("{path}.{key}"),
+                value,
+                "Muster writes this option itself, with the address of the host's own answer file",
+                "leave it away; another file is had by --template, one of your own by a snippet",
+            ));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn options(path: &str, value: &Value) -> Checked {

@@ -51,6 +51,72 @@ pub fn split_words(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(words)
 }
 
+/// Splits like [`split_words`]; a word that goes on as JSON, as in `extra=[{"mount": "/var"}]`, ends where the JSON does and
+/// is kept as it is written.
+fn split_parts(text: &str) -> Result<Vec<String>, &'static str> {
+    let mut words = Vec::new();
+    let mut rest = text;
+    while let Some((before, json)) = before_json(rest) {
+        let mut values = serde_json::Deserializer::from_str(json).into_iter::<Value>();
+        // What only looks like JSON is a word like others; within quotes of a shell it is as the shell has it.
+        if before.contains(['\'', '"', '\\']) || !matches!(values.next(), Some(Ok(_))) {
+            break;
+        }
+        let (json, after) = json.split_at(values.byte_offset());
+        let mut new = split_words(before)?;
+        if let Some(word) = new.last_mut() {
+            word.push('=');
+            word.push_str(json);
+        }
+        words.append(&mut new);
+        rest = after;
+    }
+    words.extend(split_words(rest)?);
+    Ok(words)
+}
+
+/// What stands before the first `=` that JSON may follow, and what follows it.
+fn before_json(text: &str) -> Option<(&str, &str)> {
+    let begins = |at: &usize| {
+        let json = text.get(at + 1..);
+        json.is_some_and(|json| json.starts_with(['[', '{']))
+    };
+    let at = text.match_indices('=').map(|(at, _)| at).find(begins)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// `network` with its interfaces where they belong: also what is given as the map of them alone, or as a list of them with
+/// their names.
+fn with_interfaces(key: &str, value: Value) -> Result<Value, Fault> {
+    const SHAPE: &str = r#"write {"interfaces": {"eth0": {"mac": "52:54:00:77:00:01", "dhcp": true}}}"#;
+    let refused = |value: &Value, why: &str| Err(Fault::new(key, &value.to_string(), why, SHAPE));
+    match value {
+        Value::Object(map) if map.is_empty() || map.contains_key("interfaces") => Ok(map.into()),
+        Value::Object(map) => {
+            let one = |(name, interface): (&String, &Value)| interface.is_object() || name.starts_with('!');
+            if map.iter().all(one) {
+                Ok(json!({ "interfaces": map }))
+            } else {
+                refused(&map.into(), "it is no map of interfaces by their names")
+            }
+        }
+        Value::Array(list) => {
+            let mut map = Map::new();
+            for mut interface in list {
+                let name = interface.as_object_mut().and_then(|parts| parts.shift_remove("name"));
+                let Some(name) = name.as_ref().and_then(Value::as_str) else {
+                    return refused(&interface, "an interface of the list has no name");
+                };
+                if map.insert(name.to_owned(), interface).is_some() {
+                    return refused(&name.into(), "two interfaces of the list have this name");
+                }
+            }
+            Ok(json!({ "interfaces": map }))
+        }
+        other => refused(&other, "it is no map"),
+    }
+}
+
 /// Reads `a=1 b !c`: `k=v`, a bare `k` as null, a repeated key as a list.
 ///
 /// # Errors
@@ -124,12 +190,16 @@ impl Field {
             }
         };
         if self.kind != FieldKind::Scalar && trimmed.starts_with(['{', '[']) {
-            return serde_json::from_str(trimmed).map_err(|error| {
+            let value = serde_json::from_str(trimmed).map_err(|error| {
                 fault(
                     &format!("it is no JSON ({error})"),
                     "write JSON, or words as in name=value",
                 )
-            });
+            })?;
+            return match self.kind {
+                FieldKind::Map(depth) if depth > 2 => with_interfaces(self.key, value),
+                _ => Ok(value),
+            };
         }
         match self.kind {
             FieldKind::Scalar => Ok(match trimmed {
@@ -144,7 +214,7 @@ impl Field {
                 .map(Into::into)
                 .map_err(|why| fault(why, "close it, or write a JSON list")),
             FieldKind::Map(depth) if !self.parts.is_empty() => {
-                let words = split_words(text).map_err(|why| fault(why, "close it, or write a JSON object"))?;
+                let words = split_parts(text).map_err(|why| fault(why, "close it, or write a JSON object"))?;
                 // What its entries stand in need not be typed.
                 let words: Vec<&str> = words
                     .iter()
@@ -270,6 +340,52 @@ mod tests {
             assert_eq!(field.write(&value), text);
             assert_eq!(field.read(text), Ok(value), "{text}");
         }
+    }
+
+    #[test]
+    fn interfaces_are_read_as_people_write_them() {
+        let field = field("network").expect("there");
+        let whole = json!({"interfaces": {"eth0": {"dhcp": true}, "eth1": {}}});
+        for text in [
+            r#"{"interfaces": {"eth0": {"dhcp": true}, "eth1": {}}}"#,
+            r#"{"eth0": {"dhcp": true}, "eth1": {}}"#,
+            r#"[{"name": "eth0", "dhcp": true}, {"name": "eth1"}]"#,
+        ] {
+            assert_eq!(field.read(text), Ok(whole.clone()), "{text}");
+        }
+        for text in [
+            r#"{"mac": "52:54:00:77:00:01"}"#,
+            r#"[{"mac": "52:54:00:77:00:01"}]"#,
+            r#"["eth0"]"#,
+            r#"[{"name": "a"}, {"name": "a"}]"#,
+        ] {
+            let told = field.read(text).expect_err("no interfaces").to_string();
+            assert!(told.contains(r#"write {"interfaces": {"eth0":"#), "{told}");
+        }
+    }
+
+    #[test]
+    fn json_stands_in_a_word_as_it_is() {
+        let read = |key: &str, text: &str| field(key).expect("there").read(text);
+        assert_eq!(
+            read(
+                "partitioning",
+                r#"scheme=lvm extra=[{"mount": "/var", "size_mib": 20480}] swap_mib=0"#
+            ),
+            Ok(json!({"scheme": "lvm", "extra": [{"mount": "/var", "size_mib": 20480}], "swap_mib": "0"}))
+        );
+        assert_eq!(
+            read(
+                "network",
+                r#"eth0.routes=[{"to": "10.9.0.0/16", "via": "10.0.0.254"}] eth0.dhcp"#
+            ),
+            Ok(json!({"interfaces": {"eth0": {"routes": [{"to": "10.9.0.0/16", "via": "10.0.0.254"}], "dhcp": true}}}))
+        );
+        // Quoted once more, as a shell's users may.
+        assert_eq!(
+            read("partitioning", r#"'extra=[{"mount": "/var"}]'"#),
+            Ok(json!({"extra": [{"mount": "/var"}]}))
+        );
     }
 
     proptest! {

@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Fault, FieldKind,
-    field::{FIELDS, field},
+    field::{FIELDS, field, same},
     nearest,
 };
 
@@ -54,6 +54,13 @@ impl Values {
     #[must_use]
     pub const fn as_map(&self) -> &Map<String, Value> {
         &self.0
+    }
+
+    /// Whether another layer says the same, in the same order where that means something.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let mut keys = self.0.keys().chain(other.0.keys());
+        keys.all(|key| same(key, self.0.get(key), other.0.get(key)))
     }
 
     /// A document that a person was shown and gives back: where it says of a secret what was shown of it, that secret

@@ -18,7 +18,7 @@ use super::{
 use crate::auth::Permission;
 
 /// Largest body that a page or the API takes, bytes. Facts come by the boot listener.
-const LARGEST_BODY: usize = 64 * 1024;
+pub(super) const LARGEST_BODY: usize = 64 * 1024;
 
 /// Scripts, styles and requests from this server only, nothing inline, no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -96,9 +96,22 @@ async fn not_found(State(state): State<PageState>, headers: HeaderMap, uri: Uri)
 /// axum's own refusals of a form, query or body are bare text in English: here they get our shape.
 async fn form_refusals(State(state): State<PageState>, request: Request, next: Next) -> Response {
     let headers = request.headers().clone();
-    let uri = request.uri().clone();
+    let (uri, method) = (request.uri().clone(), request.method().clone());
     let response = next.run(request).await;
     let status = response.status();
+    if status == StatusCode::METHOD_NOT_ALLOWED && uri.path().starts_with("/api/") {
+        let allowed = response.headers().get(header::ALLOW).cloned();
+        let known = allowed
+            .as_ref()
+            .and_then(|methods| methods.to_str().ok())
+            .unwrap_or_default();
+        let why = format!("{method} is not for this address; use {}", known.replace(',', ", "));
+        let mut answer = Problem::new(status, "method_not_allowed", why).into_response();
+        answer
+            .headers_mut()
+            .extend(allowed.map(|methods| (header::ALLOW, methods)));
+        return answer;
+    }
     let ours = response
         .headers()
         .get(header::CONTENT_TYPE)

@@ -7,7 +7,7 @@ use muster_facts::{MacAddr, Nic};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::desired::Fault;
+use crate::desired::{Fault, check_network};
 
 /// One interface of the value `network`, by its name.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -96,10 +96,11 @@ pub struct InstallInterface {
 /// them. Interfaces come in an order in which what is stood on comes first.
 ///
 /// # Errors
-/// [`Fault`] when a card is not the host's, or a bond or VLAN stands on what is not there.
+/// [`Fault`] when a card is not the host's, or a bond or VLAN stands on itself or on what is not there.
 pub fn resolve_interfaces(network: &Value, nics: &[Nic]) -> Result<Vec<InstallInterface>, Fault> {
     let empty = Map::new();
     let wanted = network.get("interfaces").and_then(Value::as_object).unwrap_or(&empty);
+    check_network(network)?;
     let mut resolved = Vec::with_capacity(wanted.len());
     for (name, value) in wanted {
         let wish = InterfaceWish::deserialize(value).map_err(|error| {
@@ -110,25 +111,6 @@ pub fn resolve_interfaces(network: &Value, nics: &[Nic]) -> Result<Vec<InstallIn
             )
         })?;
         resolved.push(resolve(name, wish, nics)?);
-    }
-    for interface in &resolved {
-        let path = format!("network.interfaces.{}", interface.name);
-        let below = interface.vlan.iter().map(|vlan| ("vlan.parent", &vlan.parent)).chain(
-            interface
-                .bond
-                .iter()
-                .flat_map(|bond| bond.members.iter().map(|member| ("bond.members", member))),
-        );
-        for (part, other) in below {
-            if *other == interface.name || !wanted.contains_key(other) {
-                return Err(Fault::new(
-                    &format!("{path}.{part}"),
-                    other,
-                    "there is no such interface in network.interfaces",
-                    "add it there, with its MAC",
-                ));
-            }
-        }
     }
     // Cards, bonds, VLANs: none of them stands on a later one (a bond of VLANs is nothing that installers know).
     resolved.sort_by_key(|interface| (interface.vlan.is_some(), interface.bond.is_some()));

@@ -20,6 +20,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+use self::addresses::check_profile_interfaces;
 use super::{long_work::LongWork, tree_looks::TreeLooks};
 use crate::{
     desired::{
@@ -504,6 +505,7 @@ impl Catalog {
                 self.check_named(&distro.values, had.map(|had| &had.values)).await?;
             }
             Draft::Profile(profile) => {
+                check_profile_interfaces(&objects, &after, &profile.name)?;
                 let had = objects.profiles.get(&profile.name);
                 self.check_named(&profile.values, had.map(|had| &had.values)).await?;
             }

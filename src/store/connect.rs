@@ -1,11 +1,17 @@
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection,
+    sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions},
+};
 
 use super::StoreError;
 
 /// How long a statement waits for another process that writes the same SQLite file (`muster user add`).
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How long a database server may take to answer at all.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections for writing to PostgreSQL: one for the groups, one for people's own writes.
 const WRITERS: u32 = 2;
@@ -40,6 +46,7 @@ impl Pools {
                 })
             }
             "postgres" | "postgresql" => {
+                answers(url).await?;
                 // Pages that read much must not keep a lease from being written.
                 Ok(Self {
                     reader: postgres(url, connections).await?,
@@ -58,6 +65,29 @@ impl Pools {
         self.writer.close_by_ref().await?;
         Ok(())
     }
+}
+
+/// Asks PostgreSQL for one connection, so that what is wrong is told at once and in its own words: a pool goes on trying for
+/// half a minute, and says in the end that it had no time.
+async fn answers(url: &str) -> Result<(), StoreError> {
+    let Ok(options) = url.parse::<PgConnectOptions>() else {
+        // What is wrong with the URL is told when it is opened.
+        return Ok(());
+    };
+    let address = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    let why = match tokio::time::timeout(PATIENCE, options.connect()).await {
+        Ok(Ok(connection)) => {
+            // That it is let go badly says nothing of the next one.
+            let _ = connection.close().await;
+            return Ok(());
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer in {} seconds", PATIENCE.as_secs()),
+    };
+    Err(StoreError::Unreachable { address, why })
 }
 
 async fn postgres(url: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {

@@ -12,6 +12,14 @@ pub enum StoreError {
     /// The database refused or could not be reached.
     #[error("the database failed: {0}")]
     Database(#[from] DbErr),
+    /// The database server does not answer, or lets nobody in. Neither text holds a password.
+    #[error("the database at {address} cannot be reached: {why}; start it, or mend database.url")]
+    Unreachable {
+        /// `server:port`, or the path of its socket.
+        address: String,
+        /// What it or the network said.
+        why: String,
+    },
     /// No database can be opened by this URL (the text shown holds no password).
     #[error("database url `{0}` is not understood; write sqlite:///path/muster.db or postgres://user@server/name")]
     Url(String),

@@ -143,6 +143,12 @@ impl Store {
         Ok(pending.iter().map(|change| change.name().to_owned()).collect())
     }
 
+    /// Whether `pending` are all the changes there are: nothing has been made in the database yet.
+    #[must_use]
+    pub fn is_all_there_is(pending: &[String]) -> bool {
+        pending.len() == Migrator::migrations().len()
+    }
+
     /// Where everything that happens is handed in.
     #[must_use]
     pub fn writer(&self) -> Writer {

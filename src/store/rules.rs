@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr,
     sea_query::{Expr, ExprTrait, Func, OnConflict},
 };
 use serde_json::Value;
@@ -95,6 +95,15 @@ impl Store {
             .all(self.reader())
             .await?;
         Ok(named.into_iter().chain(planned).map(HostId).collect())
+    }
+
+    /// How many hosts have never reported.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unreported_hosts(&self) -> Result<u64, StoreError> {
+        let unreported = host::Entity::find().filter(host::Column::ReportedAt.is_null());
+        Ok(unreported.count(self.reader()).await?)
     }
 
     /// Hosts that have reported, with facts and plan, by id; `after` is the last one seen.

@@ -89,6 +89,27 @@ impl Store {
         Ok(row.map(|row| row.value))
     }
 
+    /// Every value whose name begins with `prefix`, by name. For names of which there are few.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn settings_under(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = setting::Entity::find()
+            .filter(setting::Column::Key.starts_with(prefix))
+            .order_by(setting::Column::Key, Order::Asc)
+            .all(self.reader())
+            .await?;
+        Ok(rows.into_iter().map(|row| (row.key, row.value)).collect())
+    }
+
+    /// Takes a value out when it is still this one. Of several who try, one is told true.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_setting(&self, key: &str, value: &str) -> Result<bool, StoreError> {
+        take(self.own(), key, value).await
+    }
+
     /// Keeps a value by name; replaces one kept before.
     ///
     /// # Errors

@@ -188,6 +188,144 @@ async fn refusals_say_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_names_the_field_and_what_to_write() {
+    let site = Site::new().await;
+    let cookie = site.signed_in().await;
+    let send = |method: Method, path: &str, kind: &str, body: String| {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::COOKIE, &cookie)
+            .header(header::CONTENT_TYPE, kind);
+        site.send(request.body(Body::from(body)).unwrap())
+    };
+    let json = "application/json";
+    let distro = "/api/v1/distros/x";
+    for (method, path, kind, body, status, field, told) in [
+        (
+            Method::GET,
+            "/api/v1/hosts/nonsense",
+            json,
+            "",
+            400,
+            "id",
+            "id = `nonsense`: it is no id (UUID); write one",
+        ),
+        (Method::GET, "/api/v1/installs/1/log", json, "", 400, "id", "id = `1`"),
+        (Method::GET, "/api/v1/distros/%ff", json, "", 400, "name", "no UTF-8"),
+        (
+            Method::GET,
+            "/api/v1/hosts?limit=many",
+            json,
+            "",
+            400,
+            "limit",
+            "limit: invalid digit",
+        ),
+        (
+            Method::GET,
+            "/api/v1/installs?host=web1",
+            json,
+            "",
+            400,
+            "host",
+            "host: ",
+        ),
+        (
+            Method::GET,
+            "/api/v1/hosts?sort=colour",
+            json,
+            "",
+            422,
+            "sort",
+            "sort = `colour`: the word is not known; write seen",
+        ),
+        (Method::PUT, distro, json, "{", 400, "body", "it is no JSON"),
+        (
+            Method::PUT,
+            distro,
+            "text/plain",
+            "{}",
+            415,
+            "body",
+            "Content-Type: application/json",
+        ),
+        (Method::PUT, distro, json, "[]", 422, "body", "body: it is"),
+        (
+            Method::PUT,
+            distro,
+            json,
+            "{}",
+            422,
+            "family",
+            "family: it is missing; add it",
+        ),
+        (
+            Method::POST,
+            "/api/v1/tokens",
+            json,
+            r#"{"name": "ci", "role": "king"}"#,
+            422,
+            "role",
+            "role = `king`: the word is not known; write viewer, operator, admin",
+        ),
+        (
+            Method::PUT,
+            distro,
+            json,
+            r#"{"famly": "redhat"}"#,
+            422,
+            "famly",
+            "famly: there is no such field; write ",
+        ),
+        (
+            Method::POST,
+            "/api/v1/tokens",
+            json,
+            r#"{"name": 5, "role": "viewer"}"#,
+            422,
+            "name",
+            "name: it is integer `5`; write a string",
+        ),
+        (
+            Method::PUT,
+            "/api/v1/rules/r",
+            json,
+            r#"{"when": "true", "hostname": "web_1"}"#,
+            422,
+            "hostname",
+            "`_` cannot stand in one",
+        ),
+    ] {
+        let what = format!("{method} {path} {body}");
+        let answer = send(method, path, kind, body.to_owned()).await;
+        assert_eq!(answer.status.as_u16(), status, "{what}: {}", answer.body);
+        assert_eq!(
+            answer.header(header::CONTENT_TYPE),
+            "application/problem+json",
+            "{what}"
+        );
+        let problem = answer.json();
+        assert_eq!(
+            (&problem["code"], &problem["field"]),
+            (&"malformed".into(), &field.into()),
+            "{what}: {problem}"
+        );
+        assert!(problem["detail"].as_str().unwrap().contains(told), "{what}: {problem}");
+        assert!(!problem["advice"].as_str().unwrap().is_empty(), "{what}");
+        assert!(!answer.body.contains("deserialize"), "{what}: {problem}");
+    }
+    let large = format!(r#"{{"name": "{}"}}"#, "x".repeat(70 << 10));
+    let answer = send(Method::POST, "/api/v1/tokens", json, large).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(answer.body.contains("send 64 KiB at most"), "{}", answer.body);
+    let answer = send(Method::DELETE, "/api/v1/hosts", json, String::new()).await;
+    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answer.json()["code"], "method_not_allowed");
+    assert!(answer.header(header::ALLOW).contains("GET"));
+}
+
+#[tokio::test]
 async fn tokens_are_made_and_ended() {
     let site = Site::new().await;
     let cookie = site.signed_in().await;

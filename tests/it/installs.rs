@@ -11,6 +11,7 @@ mod races;
 mod real_agent;
 mod refusals;
 mod silence;
+mod wishes;
 
 use std::{
     net::{IpAddr, SocketAddr},

@@ -13,6 +13,7 @@ mod broken_setups;
 mod cli;
 mod cli_desired;
 mod cli_dry_run;
+mod cli_entry;
 mod cli_named;
 mod cli_render;
 mod cobbler;

@@ -1,10 +1,12 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{ACTOR, FindArgs, Objects, Said, copy, fields::Fields, import::ImportArgs, remove, rename, report};
+use super::{
+    ACTOR, FindArgs, Objects, Said, copy, fields::Fields, import::ImportArgs, nothing_changed, remove, rename, report,
+};
 use crate::{
     app,
-    cli::table::table,
+    cli::{table::table, word},
     desired::{Distro, Draft, Family, Fault, Parent, Tree},
     provision::{Catalog, CatalogFault},
 };
@@ -35,7 +37,7 @@ pub(in crate::cli) struct DistroArgs {
     /// Its name.
     name: String,
     /// redhat, debian, ubuntu or suse.
-    #[arg(long)]
+    #[arg(long, value_parser = word::<Family>(Family::ALL.map(Family::as_str)))]
     family: Option<Family>,
     /// rocky, debian, …
     #[arg(long)]
@@ -90,6 +92,9 @@ pub(super) async fn distro(catalog: &Catalog, command: Objects<DistroArgs>) -> R
                 return Ok(Said::tried(Draft::Distro(distro)));
             }
             let name = distro.name.clone();
+            if distro == known && distro.values.says_the_same(&known.values) {
+                return Ok(nothing_changed(&format!("distro {name}")).into());
+            }
             catalog.edit_distro(distro, ACTOR, now).await?;
             format!("changed distro {name}\n")
         }

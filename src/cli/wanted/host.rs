@@ -2,7 +2,7 @@ use clap::{Args, Subcommand};
 use muster_facts::MacAddr;
 use serde_json::{Value, json};
 
-use super::{ACTOR, FindArgs, Said, Trial, fields::Fields, value_rows};
+use super::{ACTOR, FindArgs, Said, Trial, fields::Fields, nothing_changed, value_rows};
 use crate::{
     app,
     cli::table::table,
@@ -117,15 +117,22 @@ pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Said
         HostCommand::Find(args) => find(catalog, &args).await?,
         HostCommand::Edit(args) => {
             let id = catalog.host_called(&args.host).await?.id;
-            let mut plan = known(catalog, id, &args.host).await?.plan;
+            let had = known(catalog, id, &args.host).await?.plan;
+            let mut plan = had.clone();
             if let Some(profile) = args.profile {
                 plan.profile = Some(profile).filter(|name| !name.is_empty());
-                // Also when a rule gave the same: from now on a person has.
-                plan.profile_by = Some(Giver::Person);
+                let as_it_was = plan.profile.is_some() && plan.profile == had.profile && had.profile_by.is_none();
+                if !as_it_was {
+                    // Also when a rule gave the same: from now on a person has.
+                    plan.profile_by = Some(Giver::Person);
+                }
             }
             plan.values = plan.values.changed(args.fields.0, args.in_place)?;
             if args.dry_run {
                 return Ok(Said::Tried(Box::new(Trial::OfHost(plan))));
+            }
+            if plan == had && plan.values.says_the_same(&had.values) {
+                return Ok(nothing_changed(&format!("host {}", args.host)).into());
             }
             catalog.set_plan(plan, ACTOR, now).await?;
             format!("changed what is wanted of host {}\n", args.host)

@@ -139,6 +139,11 @@ impl Said {
     }
 }
 
+/// What an edit says that leaves all as it was.
+fn nothing_changed(what: &str) -> String {
+    format!("nothing has changed: {what} is as wanted already\n")
+}
+
 fn said(done: Result<Said, CatalogFault>) -> Result<Said, Failure> {
     Ok(done?)
 }

@@ -1,7 +1,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{ACTOR, FindArgs, Objects, Said, copy, fields::Fields, remove, rename, report};
+use super::{ACTOR, FindArgs, Objects, Said, copy, fields::Fields, nothing_changed, remove, rename, report};
 use crate::{
     app,
     cli::table::table,
@@ -67,11 +67,15 @@ pub(super) async fn profile(catalog: &Catalog, command: Objects<ProfileArgs>) ->
         }
         Objects::Edit(args) => {
             let dry_run = args.dry_run;
+            let known = catalog.objects().await?.profile(&args.name)?.clone();
             let profile = drafted(catalog, args, false).await?;
             if dry_run {
                 return Ok(Said::tried(Draft::Profile(profile)));
             }
             let name = profile.name.clone();
+            if profile == known && profile.values.says_the_same(&known.values) {
+                return Ok(nothing_changed(&format!("profile {name}")).into());
+            }
             catalog.edit_profile(profile, ACTOR, now).await?;
             format!("changed profile {name}\n")
         }

@@ -1,15 +1,14 @@
 use std::time::Duration;
 
-use axum::{
-    Extension, Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::shape::{Me, NewToken, Token};
+use super::{
+    asked::{Body, Path},
+    shape::{Me, NewToken, Token},
+};
 use crate::{
     auth::{Means, TokenRequest},
     http::{PageState, Problem, guard::Known},
@@ -60,7 +59,7 @@ pub(super) struct Wanted {
 pub(super) async fn make_token(
     State(state): State<PageState>,
     Extension(caller): Known,
-    Json(wanted): Json<Wanted>,
+    Body(wanted): Body<Wanted>,
 ) -> Result<(StatusCode, Json<NewToken>), Problem> {
     let request = TokenRequest {
         name: wanted.name,

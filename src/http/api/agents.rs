@@ -1,14 +1,10 @@
-use axum::{
-    Extension, Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::hosts::known;
+use super::{asked::Path, hosts::known};
 use crate::{
     http::{PageState, Problem, guard::Known},
     provision::agents::revocation,

@@ -3,15 +3,12 @@
     reason = "utoipa writes the types of queries with their paths"
 )]
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-    http::HeaderMap,
-};
+use axum::{Json, extract::State, http::HeaderMap};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::asked::{Path, Query};
 use crate::{
     http::{PageState, Problem},
     inventory::HostId,

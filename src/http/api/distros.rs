@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::asked::Body;
 use super::{
     desired::{Affected, Effective, refused, standing_on, values},
     object::{self, Named, NewName, Object},
@@ -154,7 +155,7 @@ pub(super) async fn distro(named: Named) -> Result<Json<Distro>, Problem> {
     (status = "default", body = Problem)))]
 pub(super) async fn put_distro(
     named: Named,
-    Json(wanted): Json<DistroWanted>,
+    Body(wanted): Body<DistroWanted>,
 ) -> Result<(StatusCode, Json<Distro>), Problem> {
     named.put(wanted).await
 }
@@ -162,7 +163,7 @@ pub(super) async fn put_distro(
 /// Says which profiles and hosts would feel it if this distro were put.
 #[utoipa::path(post, path = "/api/v1/distros/{name}/preview-change", tag = "desired", params(("name" = String, Path)),
     request_body = DistroWanted, responses((status = 200, body = Affected), (status = "default", body = Problem)))]
-pub(super) async fn preview_distro(named: Named, Json(wanted): Json<DistroWanted>) -> Result<Json<Affected>, Problem> {
+pub(super) async fn preview_distro(named: Named, Body(wanted): Body<DistroWanted>) -> Result<Json<Affected>, Problem> {
     named.preview::<Distro>(wanted).await
 }
 
@@ -176,13 +177,13 @@ pub(super) async fn remove_distro(named: Named) -> Result<StatusCode, Problem> {
 /// Enters a distro like this one under another name.
 #[utoipa::path(post, path = "/api/v1/distros/{name}/copy", tag = "desired", params(("name" = String, Path)),
     request_body = NewName, responses((status = 201, body = Distro), (status = "default", body = Problem)))]
-pub(super) async fn copy_distro(named: Named, Json(new): Json<NewName>) -> Result<(StatusCode, Json<Distro>), Problem> {
+pub(super) async fn copy_distro(named: Named, Body(new): Body<NewName>) -> Result<(StatusCode, Json<Distro>), Problem> {
     named.copy(new).await
 }
 
 /// Gives a distro another name; profiles that stand on it follow.
 #[utoipa::path(post, path = "/api/v1/distros/{name}/rename", tag = "desired", params(("name" = String, Path)),
     request_body = NewName, responses((status = 200, body = Distro), (status = "default", body = Problem)))]
-pub(super) async fn rename_distro(named: Named, Json(new): Json<NewName>) -> Result<Json<Distro>, Problem> {
+pub(super) async fn rename_distro(named: Named, Body(new): Body<NewName>) -> Result<Json<Distro>, Problem> {
     named.rename(new).await
 }

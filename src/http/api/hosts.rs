@@ -3,18 +3,18 @@
     reason = "utoipa writes the types of queries with their paths"
 )]
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::shape::{Boot, Change, Component, Event, FactSet, Host, HostList, Interface};
+use super::{
+    asked::{Path, Query},
+    shape::{Boot, Change, Component, Event, FactSet, Host, HostList, Interface},
+};
 use crate::{
     boot::BootId,
+    desired::Fault,
     http::{PageState, Problem},
     inventory::HostId,
     store::{EventQuery, HostQuery, HostSort},
@@ -47,13 +47,10 @@ pub(super) struct Asked {
     limit: Option<u64>,
 }
 
-fn wrong(field: &str, value: &str, known: &str) -> Problem {
-    let value: String = value.chars().take(40).collect();
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "malformed",
-        format!("{field} `{value}` is not known; write {known}"),
-    )
+/// A word of a query that is none of those known.
+pub(super) fn wrong(field: &str, value: &str, known: &str) -> Problem {
+    let fault = Fault::new(field, value, "the word is not known", format!("write {known}"));
+    Problem::refused(StatusCode::UNPROCESSABLE_ENTITY, "malformed", &fault)
 }
 
 fn limit(asked: Option<u64>) -> u64 {

@@ -3,16 +3,16 @@
     reason = "utoipa writes the types of queries with their paths"
 )]
 
-use axum::{
-    Extension, Json,
-    extract::{Path, Query, State},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::{
+    asked::{Body, Path, Query},
+    hosts::wrong,
+};
 use crate::{
     discovery::MoveRefused,
     http::{PageState, Problem, guard::Known},
@@ -164,7 +164,7 @@ pub(super) async fn installs(
         .as_deref()
         .map(|word| {
             word.parse::<Outcome>()
-                .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "malformed", error.to_string()))
+                .map_err(|_| wrong("outcome", word, "open, done, failed or cancelled"))
         })
         .transpose()?;
     let (found, total) = state
@@ -240,7 +240,7 @@ pub(super) async fn start_install(
     State(state): State<PageState>,
     Extension(caller): Known,
     Path(id): Path<Uuid>,
-    Json(wanted): Json<NameTyped>,
+    Body(wanted): Body<NameTyped>,
 ) -> Result<(StatusCode, Json<Install>), Problem> {
     let start = Start {
         host: HostId(id),
@@ -271,12 +271,12 @@ pub(super) async fn cancel_install(
     }
 }
 
-/// The host's name, where it is asked for.
+/// What the host goes by, where it is asked for.
 #[derive(Debug, Deserialize, Default, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct NameTyped {
-    /// The host's name, where what is on its disks would be overwritten: it is in service, or an installation of it came
-    /// as far as its answer file.
+    /// What the host goes by, where what is on its disks would be overwritten: it is in service, or an installation of it
+    /// came as far as its answer file. Its name; of a host without one its serial number or one of its MACs.
     name: Option<String>,
 }
 
@@ -287,7 +287,7 @@ pub(super) async fn retry_install(
     State(state): State<PageState>,
     Extension(caller): Known,
     Path(id): Path<Uuid>,
-    Json(wanted): Json<NameTyped>,
+    Body(wanted): Body<NameTyped>,
 ) -> Result<(StatusCode, Json<Install>), Problem> {
     let started = state
         .installs()?

@@ -3,6 +3,7 @@
 mod account;
 mod agents;
 mod answers;
+mod asked;
 mod desired;
 mod distros;
 mod hosts;

@@ -3,14 +3,14 @@
     reason = "utoipa writes the types of queries with their paths"
 )]
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::shape::{DhcpServer, Lease, LeaseList, Range, Reservation, Subnet};
+use super::{
+    asked::Query,
+    shape::{DhcpServer, Lease, LeaseList, Range, Reservation, Subnet},
+};
 use crate::{
     http::{PageState, Problem},
     ipam::AddressRange,

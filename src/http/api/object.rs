@@ -2,14 +2,17 @@
 
 use axum::{
     Extension, Json,
-    extract::{FromRequestParts, Path},
+    extract::FromRequestParts,
     http::{HeaderMap, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::desired::{Affected, preview, refused, unknown, used};
+use super::{
+    asked::Path,
+    desired::{Affected, preview, refused, unknown, used},
+};
 use crate::{
     desired::{Draft, Fault, Objects, Parent},
     http::{PageState, Problem, guard::Known},

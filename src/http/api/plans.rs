@@ -1,6 +1,6 @@
 use axum::{
     Extension, Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
 };
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::desired::{Affected, Effective, preview, values};
+use super::{
+    asked::{Body, Path},
+    desired::{Affected, Effective, preview, values},
+};
 use crate::{
     desired::{Draft, HostPlan, rules::Giver},
     http::{PageState, Problem, guard::Known},
@@ -77,7 +80,7 @@ pub(super) async fn defaults(State(state): State<PageState>) -> Result<Json<Defa
 pub(super) async fn put_defaults(
     State(state): State<PageState>,
     Extension(caller): Known,
-    Json(wanted): Json<DefaultsWanted>,
+    Body(wanted): Body<DefaultsWanted>,
 ) -> Result<Json<Defaults>, Problem> {
     let objects = state.catalog().objects().await?;
     let draft = Draft::Defaults(values(wanted.values, Some(&objects.settings))?);
@@ -91,7 +94,7 @@ pub(super) async fn put_defaults(
 pub(super) async fn preview_defaults(
     State(state): State<PageState>,
     headers: HeaderMap,
-    Json(wanted): Json<DefaultsWanted>,
+    Body(wanted): Body<DefaultsWanted>,
 ) -> Result<Json<Affected>, Problem> {
     let objects = state.catalog().objects().await?;
     let draft = Draft::Defaults(values(wanted.values, Some(&objects.settings))?);
@@ -124,7 +127,7 @@ pub(super) async fn put_plan(
     State(state): State<PageState>,
     Extension(caller): Known,
     Path(id): Path<Uuid>,
-    Json(wanted): Json<PlanWanted>,
+    Body(wanted): Body<PlanWanted>,
 ) -> Result<Json<Plan>, Problem> {
     let had = known(&state, id).await?.plan;
     let plan = HostPlan {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::asked::Body;
 use super::{
     desired::{Affected, Effective, Parent, standing_on, values},
     object::{self, Named, NewName, Object},
@@ -101,7 +102,7 @@ pub(super) async fn profile(named: Named) -> Result<Json<Profile>, Problem> {
     (status = "default", body = Problem)))]
 pub(super) async fn put_profile(
     named: Named,
-    Json(wanted): Json<ProfileWanted>,
+    Body(wanted): Body<ProfileWanted>,
 ) -> Result<(StatusCode, Json<Profile>), Problem> {
     named.put(wanted).await
 }
@@ -111,7 +112,7 @@ pub(super) async fn put_profile(
     request_body = ProfileWanted, responses((status = 200, body = Affected), (status = "default", body = Problem)))]
 pub(super) async fn preview_profile(
     named: Named,
-    Json(wanted): Json<ProfileWanted>,
+    Body(wanted): Body<ProfileWanted>,
 ) -> Result<Json<Affected>, Problem> {
     named.preview::<Profile>(wanted).await
 }
@@ -128,7 +129,7 @@ pub(super) async fn remove_profile(named: Named) -> Result<StatusCode, Problem> 
     request_body = NewName, responses((status = 201, body = Profile), (status = "default", body = Problem)))]
 pub(super) async fn copy_profile(
     named: Named,
-    Json(new): Json<NewName>,
+    Body(new): Body<NewName>,
 ) -> Result<(StatusCode, Json<Profile>), Problem> {
     named.copy(new).await
 }
@@ -136,6 +137,6 @@ pub(super) async fn copy_profile(
 /// Gives a profile another name; profiles that stand on it and hosts that have it follow.
 #[utoipa::path(post, path = "/api/v1/profiles/{name}/rename", tag = "desired", params(("name" = String, Path)),
     request_body = NewName, responses((status = 200, body = Profile), (status = "default", body = Problem)))]
-pub(super) async fn rename_profile(named: Named, Json(new): Json<NewName>) -> Result<Json<Profile>, Problem> {
+pub(super) async fn rename_profile(named: Named, Body(new): Body<NewName>) -> Result<Json<Profile>, Problem> {
     named.rename(new).await
 }

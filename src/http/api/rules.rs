@@ -1,12 +1,9 @@
-use axum::{
-    Extension, Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::asked::{Body, Path};
 use crate::{
     desired::{self, Fault},
     http::{PageState, Problem, guard::Known},
@@ -107,10 +104,10 @@ fn problem(fault: CatalogFault) -> Problem {
 }
 
 fn refused(fault: &Fault) -> Problem {
-    if fault.field == "rule" {
+    if fault.field == "rule" && fault.why == "there is no such rule" {
         return Problem::new(StatusCode::NOT_FOUND, "rule_unknown", fault.to_string());
     }
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "malformed", fault.to_string())
+    Problem::refused(StatusCode::UNPROCESSABLE_ENTITY, "malformed", fault)
 }
 
 /// Every rule on facts, in the order they are asked in.
@@ -138,7 +135,7 @@ pub(super) async fn put_rule(
     State(state): State<PageState>,
     Extension(caller): Known,
     Path(name): Path<String>,
-    Json(said): Json<RuleSaid>,
+    Body(said): Body<RuleSaid>,
 ) -> Result<(StatusCode, Json<Rule>), Problem> {
     let rule = said.called(&name);
     let kept = Rule::from(&rule);
@@ -190,6 +187,8 @@ pub(super) struct TrialWanted {
 pub(super) struct RuleTrial {
     /// Hosts that have reported.
     looked_at: usize,
+    /// Hosts that have not: no rule was tried on them.
+    without_facts: usize,
     /// Hosts that a rule matches.
     matched: usize,
     hosts: Vec<RuleTrialHost>,
@@ -262,7 +261,7 @@ impl From<use_case::TrialHost> for RuleTrialHost {
     (status = 200, body = RuleTrial), (status = "default", body = Problem)))]
 pub(super) async fn try_rules(
     State(state): State<PageState>,
-    Json(wanted): Json<TrialWanted>,
+    Body(wanted): Body<TrialWanted>,
 ) -> Result<Json<RuleTrial>, Problem> {
     let name = match (&wanted.name, &wanted.rule) {
         (None, Some(_)) => Some("trial".to_owned()),
@@ -278,6 +277,7 @@ pub(super) async fn try_rules(
     let trial = state.rules().trial(&asked).await.map_err(problem)?;
     Ok(Json(RuleTrial {
         looked_at: trial.looked_at,
+        without_facts: trial.without_facts,
         matched: trial.matched,
         hosts: trial.hosts.into_iter().map(RuleTrialHost::from).collect(),
     }))

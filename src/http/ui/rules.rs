@@ -78,6 +78,8 @@ struct DryRunPage {
 #[derive(Serialize)]
 pub(super) struct TrialShown {
     looked_at: usize,
+    /// Hosts that have not reported: no rule was tried on them.
+    without_facts: usize,
     matched: usize,
     /// How many of them would be installed at once, listed or not.
     installs: usize,
@@ -200,12 +202,14 @@ async fn tried(view: &View, only: Option<&str>, candidate: Option<Rule>) -> Resu
     };
     let Trial {
         looked_at,
+        without_facts,
         matched,
         installs,
         hosts,
     } = trial;
     Ok(TrialShown {
         looked_at,
+        without_facts,
         matched,
         installs,
         hosts: hosts.into_iter().map(TrialRow::of).collect(),

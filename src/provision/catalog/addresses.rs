@@ -7,7 +7,7 @@ use muster_facts::MacAddr;
 use serde_json::{Map, Value};
 
 use super::{Catalog, CatalogFault, label};
-use crate::desired::{Fault, HostPlan, Objects};
+use crate::desired::{Fault, HostPlan, Objects, check_network, check_standing};
 
 impl Catalog {
     /// Static addresses lie in the configured subnet of their network, are nobody else's, and are written once.
@@ -133,6 +133,33 @@ pub(super) fn check_gateways(objects: &Objects, plan: &HostPlan, had: &HostPlan)
         }
     }
     Ok(())
+}
+
+/// Bonds and VLANs of a host stand on interfaces that are there. What its profiles lack is told when its own network is
+/// written: it may be given its profile before its cards.
+pub(super) fn check_interfaces(objects: &Objects, plan: &HostPlan, had: &HostPlan) -> Result<(), Fault> {
+    let in_force = objects.of_host(plan, "").unwrap_or_default().values;
+    let Some(network) = in_force.get("network") else {
+        return Ok(());
+    };
+    let own = |plan: &HostPlan| plan.values.as_map().get("network").cloned();
+    if own(plan) != own(had) {
+        check_network(network)
+    } else if plan.profile != had.profile {
+        check_standing(network)
+    } else {
+        Ok(())
+    }
+}
+
+/// No interface of a profile stands on itself once all layers have met, nor is one in two bonds. What was so before is told
+/// when the network is touched.
+pub(super) fn check_profile_interfaces(before: &Objects, after: &Objects, profile: &str) -> Result<(), Fault> {
+    let network = |objects: &Objects| objects.of_profile(profile).unwrap_or_default().values.remove("network");
+    match network(after) {
+        Some(network_after) if network(before).as_ref() != Some(&network_after) => check_standing(&network_after),
+        _ => Ok(()),
+    }
 }
 
 fn interfaces(values: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {

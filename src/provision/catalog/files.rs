@@ -67,7 +67,7 @@ impl Catalog {
             {
                 library.check_template(name)?;
             }
-            named_scripts(scripts.as_ref()).try_for_each(|(path, name)| library.check_snippet(&path, name))
+            named_scripts(scripts.as_ref()).try_for_each(|(path, name)| library.check_script(&path, name))
         })
         .await
     }

@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use super::{
     Catalog, CatalogFault,
-    addresses::{check_gateways, planned_macs},
+    addresses::{check_gateways, check_interfaces, planned_macs},
     entry, label,
 };
 use crate::{
-    desired::{Fault, HostPlan, Objects, Values, check_name},
+    desired::{Fault, HostPlan, Objects, Values, check_host_name},
     inventory::{
         Change, Host, HostId, Key, Source, State,
         lifecycle::{self, Cause},
@@ -51,7 +51,7 @@ impl Catalog {
     /// does not fit.
     pub async fn add_host(&self, new: NewHost, actor: &str, now: DateTime<Utc>) -> Result<HostId, CatalogFault> {
         let (revision, objects) = self.current().await?;
-        check_host_name(&new.name)?;
+        check_called(&new.name)?;
         let macs = self.check_macs(&new.macs).await?;
         let mut host = Host::discovered(HostId(new_id(now)), now);
         host.name = Some(new.name.clone());
@@ -114,7 +114,7 @@ impl Catalog {
         now: DateTime<Utc>,
     ) -> Result<(), CatalogFault> {
         let (revision, objects) = self.current().await?;
-        check_host_name(to)?;
+        check_called(to)?;
         let plan = self.store.plan(host.id).await?;
         self.check_names(&objects, &plan, Some(to)).await?;
         let change = Change {
@@ -156,7 +156,8 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Fault`] when its profile, its template or a snippet is not there, an address is outside its subnet or another
-    /// host's, a gateway is outside its network, an interface or the name is another host's.
+    /// host's, a gateway is outside its network, an interface or the name is another host's, or an interface stands on what
+    /// is not there.
     pub async fn check_plan(&self, plan: &HostPlan) -> Result<(), CatalogFault> {
         let objects = self.objects().await?;
         let had = self.store.plan(plan.host).await?;
@@ -179,6 +180,7 @@ impl Catalog {
         self.check_planned_macs(plan).await?;
         self.check_addresses(plan, macs).await?;
         check_gateways(objects, plan, had)?;
+        check_interfaces(objects, plan, had)?;
         self.check_named(&plan.values, Some(&had.values)).await?;
         let called = |plan: &HostPlan| ["hostname", "domain"].map(|key| plan.values.as_map().get(key).cloned());
         // What is called alike already is told when its name is touched.
@@ -254,7 +256,7 @@ impl Catalog {
                 (
                     format!("installation {}", install.id),
                     format!(
-                        "the page /installs/{0} or by POST /api/v1/installs/{0}/cancel",
+                        "the page /installs/{0}, by `muster install cancel {0}` or by POST /api/v1/installs/{0}/cancel",
                         install.id
                     ),
                 )
@@ -310,8 +312,8 @@ impl Catalog {
     }
 }
 
-fn check_host_name(name: &str) -> Result<(), Fault> {
-    check_name(name)?;
+/// What people call a host is no MAC and no id, as both find one too.
+fn check_called(name: &str) -> Result<(), Fault> {
     if name.parse::<MacAddr>().is_ok() || name.parse::<HostId>().is_ok() {
         return Err(Fault::new(
             "name",
@@ -320,7 +322,7 @@ fn check_host_name(name: &str) -> Result<(), Fault> {
             "choose a name that nobody takes for one",
         ));
     }
-    Ok(())
+    check_host_name("name", name)
 }
 
 /// What two hosts can have in common, and the paths of what they cannot.

@@ -11,6 +11,7 @@ mod look;
 mod plan;
 mod script;
 mod start;
+mod wish;
 
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +21,7 @@ pub use answer::AnswerRefused;
 pub use enrol::Enrolled;
 pub use plan::{AgentOffer, AnswerContext, AnswerFile, GivenPlans, InstallPlan, Later, MadeAnswer, PlanFault, Plans};
 pub use start::{CancelRefused, Start, StartRefused};
+pub use wish::{Granted, Wanted, Wish};
 
 use crate::{
     boot::{Event, EventKind, Level},

@@ -5,7 +5,7 @@ use crate::{
     boot::{EventKind, Level},
     discovery::MoveRefused,
     install::{Evidence, InstallId, Outcome, Progress, Stage},
-    inventory::{Host, HostId, State, lifecycle::Cause, new_id},
+    inventory::{Host, HostId, State, identity::is_junk_serial, lifecycle::Cause, new_id},
     store::{Install, StoreError, Write},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 pub struct Start {
     /// Which host.
     pub host: HostId,
-    /// The host's name, typed: asked for where a running system would be overwritten.
+    /// The word by which the host goes, typed: asked for where a running system would be overwritten.
     pub typed: Option<String>,
     /// Who asks.
     pub actor: String,
@@ -30,7 +30,7 @@ pub enum StartRefused {
     #[error("the host has no profile; give it one first")]
     NoPlan,
     /// There may be a system on its disks.
-    #[error("type the host's name, `{0}`, to have it installed and lose what is on its disks")]
+    #[error("type `{0}`, by which the host goes, to have it installed and lose what is on its disks")]
     TypeName(String),
     /// The plan cannot be read.
     #[error("it cannot be installed as planned: {0}")]
@@ -63,17 +63,12 @@ pub enum CancelRefused {
     Store(#[from] StoreError),
 }
 
-/// What people call a host.
-fn called(host: &Host) -> String {
-    host.name.clone().unwrap_or_else(|| host.id.to_string())
-}
-
 impl Installs {
     /// Opens an installation. The machine is told to restart where it waits in the collection image; any other has to be
     /// restarted by somebody.
     ///
     /// # Errors
-    /// When the host has no plan, its name has to be typed ([`Self::name_to_type`]) and was not, or it cannot be installed
+    /// When the host has no plan, a word has to be typed ([`Self::name_to_type`]) and was not, or it cannot be installed
     /// from where it is.
     pub async fn start(&self, asked: Start) -> Result<Install, StartRefused> {
         // Whoever asked may hang up: what was committed has to be known in memory all the same.
@@ -96,7 +91,7 @@ impl Installs {
         let typed = asked.typed.as_deref().map(str::trim).filter(|typed| !typed.is_empty());
         let asked_for = self.name_to_type(&host).await.map_err(MoveRefused::from)?;
         let wrong = match typed {
-            Some(typed) => Some(called(&host)).filter(|name| typed != name),
+            Some(typed) => (!self.means(typed, &host)).then(|| self.word_of(&host)),
             None => asked_for,
         };
         if let Some(name) = wrong {
@@ -147,7 +142,28 @@ impl Installs {
         Ok(install)
     }
 
-    /// The name that has to be typed before a host is installed, where there may be a system or half of one on its disks:
+    /// What a person types to mean this host: its name, else what is written on the machine, its serial number or a MAC. Only
+    /// where neither is known it is its id.
+    fn word_of(&self, host: &Host) -> String {
+        let serial = || host.summary.serial.clone().filter(|serial| !is_junk_serial(serial));
+        let mac = || self.discovery().macs_of(host.id).first().map(ToString::to_string);
+        let word = host.name.clone().or_else(serial).or_else(mac);
+        word.unwrap_or_else(|| host.id.to_string())
+    }
+
+    /// Whether what was typed means this host. A name has to be the very one; a machine without is known by its serial number
+    /// and each of its MACs too, however they are written.
+    fn means(&self, typed: &str, host: &Host) -> bool {
+        if let Some(name) = &host.name {
+            return typed == name;
+        }
+        let mac = typed.parse().ok();
+        typed.eq_ignore_ascii_case(&self.word_of(host))
+            || typed == host.id.to_string()
+            || mac.is_some_and(|mac| self.discovery().macs_of(host.id).contains(&mac))
+    }
+
+    /// The word that has to be typed before a host is installed, where there may be a system or half of one on its disks:
     /// it is in service, or an installation of it came as far as its answer file, whatever became of that one. So a
     /// reinstallation that was cancelled asks again when it is tried again.
     ///
@@ -157,7 +173,7 @@ impl Installs {
         let overwrites = host.state == State::Active
             || self.store().may_have_been_written(host.id).await?
             || !self.store().agent_credentials(Some(host.id), 1).await?.is_empty();
-        Ok(overwrites.then(|| called(host)))
+        Ok(overwrites.then(|| self.word_of(host)))
     }
 
     /// Gives up an installation that runs. Its tokens end at once; the host counts as failed, because nobody knows what is

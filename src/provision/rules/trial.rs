@@ -75,6 +75,8 @@ pub struct TrialHost {
 pub struct Trial {
     /// Hosts that have reported.
     pub looked_at: usize,
+    /// Hosts that have not: nothing is known that a rule could ask for, and none was tried on them.
+    pub without_facts: usize,
     /// Hosts that a rule matches.
     pub matched: usize,
     /// Hosts whose installation would be started, listed or not.
@@ -109,6 +111,7 @@ impl Rules {
         loop {
             let page = self.store.reported_hosts(after, PAGE).await?;
             let Some(last) = page.last() else {
+                trial.without_facts = self.without_facts(asked.host).await?;
                 trial.end(asked.limit);
                 return Ok(trial);
             };
@@ -122,6 +125,19 @@ impl Rules {
             };
             (trial, names) = place.run(piece).await.map_err(stopped)?;
         }
+    }
+}
+
+impl Rules {
+    /// How many of the hosts that are asked about have not reported.
+    async fn without_facts(&self, only: Option<HostId>) -> Result<usize, CatalogFault> {
+        Ok(match only {
+            Some(id) => {
+                let host = self.store.host(id).await?;
+                usize::from(host.is_some_and(|host| host.reported_at.is_none()))
+            }
+            None => usize::try_from(self.store.unreported_hosts().await?).unwrap_or(usize::MAX),
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::{error::Error as _, fmt};
 
 use minijinja::{Error, ErrorKind};
 
-use super::{bounds, context::Context, library::Shelf};
+use super::{Answer, Finding, bounds, context::Context, library::Shelf};
 
 /// Why there is no answer. Shows the template's text, never a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +96,18 @@ pub(super) fn too_large(template: &str, bytes: usize) -> AnswerFault {
         template,
         format!("the answer has {bytes} bytes; more than {most} KiB is none"),
     )
+}
+
+/// What an installer would refuse in an answer, at the template's line that wrote it.
+pub(super) fn of_finding(template: &str, finding: &Finding, answer: &Answer) -> AnswerFault {
+    let origin = finding.line.checked_sub(1).and_then(|at| answer.lines.get(at));
+    AnswerFault {
+        line: origin.map_or(0, |origin| origin.line),
+        ..AnswerFault::without_place(
+            origin.map_or(template, |origin| &origin.template),
+            finding.message.clone(),
+        )
+    }
 }
 
 /// Turns the engine's error into one that points at the place.

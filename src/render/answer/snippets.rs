@@ -8,7 +8,9 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    AnswerFault, Library, SearchNames,
+    Answer, AnswerFault, Finding, Grade, Library, SearchNames,
+    check::by_own_rules,
+    fault,
     library::{BUILT_IN, SITE},
     render_answer,
     sample::{Sample, samples},
@@ -28,6 +30,9 @@ pub struct Snippet {
     /// The site has its own in this place, which is used instead.
     pub hidden: bool,
 }
+
+/// Snippets that come with Muster and that installers read, not shells.
+const PARTS_OF_FILES: [&str; 5] = ["append", "kernel_options", "network", "partitions", "recipe"];
 
 /// A made-up machine whose answer file would not be made any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +98,22 @@ impl Library {
             .filter_map(|name| Some(name.split_once('/')?.1))
             .collect();
         Err(missing("template", name, "there is no such template", &known))
+    }
+
+    /// Whether there is a snippet of this name that can be run as a script. `field` names who asks.
+    ///
+    /// # Errors
+    /// [`Fault`] on `field`: none has the name, or it is one that installers read.
+    pub fn check_script(&self, field: &str, name: &str) -> Result<(), Fault> {
+        if PARTS_OF_FILES.contains(&snippet_name(name)) {
+            return Err(Fault::new(
+                field,
+                name,
+                "it is a part of answer files and no script: a shell would stop at it",
+                "name a snippet of shell commands; change this one by `muster snippet add` in its own place",
+            ));
+        }
+        self.check_snippet(field, name)
     }
 
     /// Whether there is a snippet of this name, wherever it is looked for. `field` names who asks.
@@ -210,10 +231,23 @@ fn includes(text: &str) -> Vec<(usize, &str)> {
 pub fn try_snippet(before: &Library, after: &Library, place: &str, vars: &Map<String, Value>) -> Result<(), Broken> {
     let machines = machines(vars);
     for machine in &machines {
-        if let Err(fault) = render_answer(after, machine.template, &machine.input)
-            && render_answer(before, machine.template, &machine.input).is_ok()
-        {
-            return Err(Broken::of(machine, fault));
+        let made = |library: &Library| render_answer(library, machine.template, &machine.input);
+        match made(after) {
+            Err(fault) if made(before).is_ok() => return Err(Broken::of(machine, fault)),
+            Err(_) => {}
+            // One that renders may still be written for another place: shell where an installer reads commands.
+            Ok(answer) => {
+                let found = errors(&answer);
+                if found.is_empty() {
+                    continue;
+                }
+                // Lines move when something else is written before them.
+                let known = made(before).map_or_else(|_| Vec::new(), |before| errors(&before));
+                let is_new = |found: &&Finding| known.iter().all(|known| known.message != found.message);
+                if let Some(new) = found.iter().find(is_new) {
+                    return Err(Broken::of(machine, fault::of_finding(machine.template, new, &answer)));
+                }
+            }
         }
     }
     let name = format!("{SITE}{FOLDER}{place}");
@@ -240,6 +274,14 @@ pub fn try_snippet(before: &Library, after: &Library, place: &str, vars: &Map<St
         }
     }
     first.map_or(Ok(()), Err)
+}
+
+/// What an installer would stop at.
+fn errors(answer: &Answer) -> Vec<Finding> {
+    by_own_rules(answer)
+        .into_iter()
+        .filter(|finding| finding.grade == Grade::Error)
+        .collect()
 }
 
 /// The way in which a machine's disks are divided.
@@ -341,6 +383,24 @@ mod tests {
         vars.insert("role".to_owned(), "db".into());
         assert!(try_text("motd", "# {{ role }}\n", &none).is_err());
         assert_eq!(try_text("motd", "# {{ role }}\n", &vars), Ok(()));
+        // Shell where Anaconda reads commands, and what it reads where a shell runs.
+        let broken = try_text("redhat/network", "echo hello\n", &none).expect_err("no kickstart");
+        assert!(
+            broken.contains("site/snippets/redhat/network:1: `echo` is no command of a kickstart"),
+            "{broken}"
+        );
+        let own = "network --device=eth0 --bootproto=dhcp\n";
+        assert_eq!(try_text("redhat/network", own, &none), Ok(()));
+        let fault = before
+            .check_script("scripts.post", "redhat/network")
+            .expect_err("no script");
+        assert!(
+            fault
+                .to_string()
+                .contains("scripts.post = `redhat/network`: it is a part of answer files"),
+            "{fault}"
+        );
+        assert_eq!(before.check_script("scripts.post", "report"), Ok(()));
         // One that a shipped template uses must not break it.
         let broken = try_text("redhat/partitions", "{{ refuse('no') }}\n", &none).expect_err("breaks the kickstart");
         assert!(broken.contains("redhat/partitions"), "{broken}");

@@ -12,6 +12,13 @@ use muster::{
 
 use super::Rig;
 
+impl Rig {
+    /// What the host goes by: it has no name, so its serial number.
+    fn goes_by(&self) -> String {
+        self.discovery.host(self.host).unwrap().summary.serial.unwrap()
+    }
+}
+
 #[tokio::test]
 async fn a_running_system_is_overwritten_only_when_its_name_is_typed() {
     let rig = Rig::with_agent(false).await;
@@ -43,7 +50,7 @@ async fn a_reinstallation_that_was_cancelled_asks_for_the_name_again() {
     rig.told(&stage, "rebooting").await;
     rig.boot().await;
     assert_eq!(rig.install(&first).await.outcome, Outcome::Done);
-    let name = rig.host.to_string();
+    let name = rig.goes_by();
     let again = Start {
         host: rig.host,
         typed: Some(name.clone()),
@@ -81,7 +88,7 @@ async fn a_name_is_typed_from_the_answer_file_on() {
         matches!(refused, StartRefused::TypeName(_)),
         "nor by an older one: {refused}"
     );
-    let name = Some(rig.host.to_string());
+    let name = Some(rig.goes_by());
     rig.installs.retry(second.id, name, "user:anna").await.unwrap();
 }
 

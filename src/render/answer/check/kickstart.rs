@@ -51,20 +51,107 @@ pub fn version_name(platform: &Platform) -> Option<String> {
     }
 }
 
-pub(super) fn check(answer: &Answer, ksvalidator: Option<&Ksvalidator>) -> Vec<Finding> {
+/// By our own rules.
+pub(super) fn check(answer: &Answer) -> Vec<Finding> {
     // Debian's reading of a kickstart has no `%end`, and neither of these rules.
     if answer.platform.family != Family::Redhat {
         return Vec::new();
     }
     let mut findings = sections(&answer.text);
     findings.extend(commands(answer));
-    if let Some(ksvalidator) = ksvalidator
-        && let Some(version) = version_name(&answer.platform)
-    {
-        findings.extend(validate(ksvalidator, &version, &answer.text));
-    }
     findings
 }
+
+/// By ksvalidator, where it knows the platform.
+pub(super) fn by_program(answer: &Answer, ksvalidator: &Ksvalidator) -> Vec<Finding> {
+    version_name(&answer.platform).map_or_else(Vec::new, |version| validate(ksvalidator, &version, &answer.text))
+}
+
+/// Every command that a kickstart of RHEL 7 to 10 or Fedora 40 and later may have (pykickstart). Whatever else stands where
+/// commands do was written for another place, such as a script.
+const COMMANDS: &[&str] = &[
+    "auth",
+    "authconfig",
+    "authselect",
+    "autopart",
+    "autostep",
+    "bootc",
+    "bootloader",
+    "btrfs",
+    "cdrom",
+    "clearpart",
+    "cmdline",
+    "device",
+    "deviceprobe",
+    "dmraid",
+    "driverdisk",
+    "eula",
+    "fcoe",
+    "firewall",
+    "firstboot",
+    "graphical",
+    "group",
+    "halt",
+    "harddrive",
+    "hmc",
+    "ignoredisk",
+    "install",
+    "interactive",
+    "iscsi",
+    "iscsiname",
+    "keyboard",
+    "lang",
+    "langsupport",
+    "liveimg",
+    "logging",
+    "logvol",
+    "mediacheck",
+    "method",
+    "module",
+    "monitor",
+    "mount",
+    "multipath",
+    "network",
+    "nfs",
+    "nvdimm",
+    "ostreecontainer",
+    "ostreesetup",
+    "part",
+    "partition",
+    "poweroff",
+    "raid",
+    "rdp",
+    "realm",
+    "reboot",
+    "repo",
+    "reqpart",
+    "rescue",
+    "rhsm",
+    "rootpw",
+    "selinux",
+    "services",
+    "shutdown",
+    "skipx",
+    "snapshot",
+    "sshkey",
+    "sshpw",
+    "stratis",
+    "syspurpose",
+    "text",
+    "timesource",
+    "timezone",
+    "unsupported_hardware",
+    "updates",
+    "upgrade",
+    "url",
+    "user",
+    "vnc",
+    "volgroup",
+    "xconfig",
+    "zerombr",
+    "zfcp",
+    "zipl",
+];
 
 /// Every section is closed before the next one begins.
 fn sections(text: &str) -> Vec<Finding> {
@@ -114,6 +201,17 @@ fn commands(answer: &Answer) -> Vec<Finding> {
             named.push((at + 1, word, line));
         }
     }
+    for (line, word, _) in &named {
+        // `%include` is in its place too.
+        if !word.starts_with('%') && !COMMANDS.contains(word) {
+            let word: String = word.chars().take(40).collect();
+            findings.push(Finding::error(
+                *line,
+                format!("`{word}` is no command of a kickstart: does it belong into a script (%pre, %post)?"),
+            ));
+        }
+    }
+    findings.extend(twice(&named));
     let has = |word: &str| named.iter().any(|(_, name, _)| *name == word);
     for (word, why) in [
         ("rootpw", "the installer would ask for root's password"),
@@ -147,6 +245,30 @@ fn commands(answer: &Answer) -> Vec<Finding> {
                 *line,
                 "this clears every disk: name the disk by `ignoredisk --only-use`",
             ));
+        }
+    }
+    findings
+}
+
+/// Two file systems for one place: the installer stops.
+fn twice(named: &[(usize, &str, &str)]) -> Vec<Finding> {
+    let mut places: Vec<&str> = Vec::new();
+    let mut findings = Vec::new();
+    for (line, word, text) in named {
+        if !matches!(*word, "part" | "partition" | "logvol" | "raid" | "btrfs") {
+            continue;
+        }
+        let place = text.split_whitespace().nth(1).map(|place| place.trim_matches('"'));
+        let Some(place) = place.filter(|place| place.starts_with('/')) else {
+            continue;
+        };
+        if places.contains(&place) {
+            findings.push(Finding::error(
+                *line,
+                format!("`{place}` is made twice: take it out of partitioning.extra"),
+            ));
+        } else {
+            places.push(place);
         }
     }
     findings

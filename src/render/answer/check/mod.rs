@@ -104,16 +104,27 @@ pub fn check(answer: &Answer) -> Vec<Finding> {
 /// Like [`check`], with this ksvalidator or none.
 #[must_use]
 pub fn check_with(answer: &Answer, ksvalidator: Option<&Ksvalidator>) -> Vec<Finding> {
+    let mut findings = by_own_rules(answer);
+    findings.extend(match (answer.kind, ksvalidator) {
+        (AnswerKind::Kickstart, Some(ksvalidator)) => kickstart::by_program(answer, ksvalidator),
+        (AnswerKind::Preseed, _) => preseed::by_program(&answer.text),
+        _ => Vec::new(),
+    });
+    findings.sort_by_key(|finding| (finding.line, finding.grade));
+    findings
+}
+
+/// Checks `answer` without running any program.
+pub(super) fn by_own_rules(answer: &Answer) -> Vec<Finding> {
     let mut findings = general(&answer.text);
     findings.extend(match answer.kind {
-        AnswerKind::Kickstart => kickstart::check(answer, ksvalidator),
+        AnswerKind::Kickstart => kickstart::check(answer),
         AnswerKind::Preseed => preseed::check(&answer.text),
         AnswerKind::UserData => autoinstall::user_data(&answer.text),
         AnswerKind::MetaData => autoinstall::meta_data(&answer.text),
         AnswerKind::AutoYast => autoyast::check(&answer.text),
         AnswerKind::Text => Vec::new(),
     });
-    findings.sort_by_key(|finding| (finding.line, finding.grade));
     findings
 }
 

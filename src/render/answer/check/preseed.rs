@@ -20,15 +20,13 @@ pub(super) fn program() -> Option<&'static str> {
         .find(|path| std::path::Path::new(path).is_file())
 }
 
-pub(super) fn check(text: &str) -> Vec<Finding> {
-    let mut findings = lines(text);
-    if let Some(path) = program() {
-        findings.extend(by_debconf(path, text));
-    }
-    findings
+/// By debconf, where it is installed.
+pub(super) fn by_program(text: &str) -> Vec<Finding> {
+    program().map_or_else(Vec::new, |path| by_debconf(path, text))
 }
 
-fn lines(text: &str) -> Vec<Finding> {
+/// By our own rules.
+pub(super) fn check(text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut continues = false;
     for (at, line) in text.lines().enumerate() {
