@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
 
-    fn told(interfaces: Value, check: fn(&Value) -> Result<(), Fault>) -> String {
+    fn told(interfaces: &Value, check: fn(&Value) -> Result<(), Fault>) -> String {
         let fault = check(&json!({ "interfaces": interfaces }));
         fault.map_or_else(|fault| fault.to_string(), |()| String::new())
     }
@@ -246,15 +246,15 @@ mod tests {
                 "a bond or a VLAN, not both",
             ),
         ] {
-            let told = told(interfaces.clone(), check_standing);
+            let told = told(&interfaces, check_standing);
             assert!(told.contains(why), "{interfaces}: {told}");
         }
         let good = json!({"bond0": {"bond": {"members": ["eth0", "eth1"]}}, "bond0.7": {"vlan": {"id": 7, "parent": "bond0"}},
             "bond0.8": {"vlan": {"id": 8, "parent": "bond0"}}, "eth0": {}, "!eth2": null});
-        assert_eq!(told(good.clone(), check_standing), "");
+        assert_eq!(told(&good, check_standing), "");
         // One layer need not have all of it.
         assert_eq!(
-            told(good, check_network),
+            told(&good, check_network),
             "network.interfaces.bond0.bond.members = `eth1`: there is no such interface in network.interfaces; add it \
              there, with its MAC"
         );

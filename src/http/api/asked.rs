@@ -161,7 +161,7 @@ fn of_serde(path: &str, why: &str) -> Fault {
     Fault::unshown(whole, why, "write it as /api/v1/openapi.json describes it")
 }
 
-/// `write a or b` out of `expected one of `a`, `b``.
+/// What to write, from serde's words for what it expected; `otherwise` when it names nothing.
 fn either(known: &str, otherwise: &str) -> String {
     let known = known.trim_start_matches("expected ").trim_start_matches("one of ");
     if known.is_empty() || known.starts_with("there are no") {

@@ -115,7 +115,7 @@ async fn while_a_host_is_installed_its_profile_stays_and_its_values_may_change()
 
 #[tokio::test]
 async fn a_plan_waits_for_an_installation_that_begins_in_another_transaction() {
-    on_postgres(|store, url| async move {
+    Box::pin(on_postgres(|store, url| async move {
         let host = planned(&store).await;
         let other = Database::connect(&url).await.expect("the server");
         let begins = other.begin().await.expect("a transaction");
@@ -139,7 +139,7 @@ async fn a_plan_waits_for_an_installation_that_begins_in_another_transaction() {
         let kept = store.plan(host.id).await.expect("readable");
         assert_eq!(kept.profile.as_deref(), Some("web"));
         other.close().await.expect("closes");
-    })
+    }))
     .await;
 }
 
