@@ -8,6 +8,7 @@ mod draft;
 mod fault;
 mod field;
 mod find;
+mod labels;
 mod objects;
 mod parts;
 pub mod recognise;
@@ -21,6 +22,7 @@ pub use draft::Draft;
 pub use fault::Fault;
 pub use field::{FIELDS, Field, FieldKind, field, same};
 pub use find::Condition;
+pub use labels::{Label, LabelKind, labels_of, own_labels, site_of};
 pub use objects::{
     AboveHosts, Distro, Family, HostPlan, Lineage, MAX_NESTING, Objects, Parent, Profile, Tree, check_name,
 };

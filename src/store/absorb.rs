@@ -10,6 +10,7 @@ use super::{
         agent_credential, boot_token, component, fact_change, fact_set, host, host_key, host_plan, install, interface,
     },
     events, hosts,
+    labels::refresh_labels,
     row::word,
 };
 use crate::inventory::{Host, HostId};
@@ -58,6 +59,7 @@ pub(super) async fn absorb(connection: &impl ConnectionTrait, from: HostId, into
             .filter(host_plan::Column::Host.eq(from.0))
             .exec(connection)
             .await?;
+        refresh_labels(connection, into.0).await?;
     }
     if kept.name.is_none() && ended.name.is_some() {
         host::Entity::update_many()

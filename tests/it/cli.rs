@@ -44,7 +44,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 }
 
 /// Ends the process when a test fails before it does.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -54,7 +54,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn start(mut command: Command) -> (Self, mpsc::Receiver<String>) {
+    pub(crate) fn start(mut command: Command) -> (Self, mpsc::Receiver<String>) {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = child.stdout.take().unwrap();
         let (send, lines) = mpsc::channel();
@@ -67,7 +67,7 @@ impl Running {
     }
 
     /// Lines up to and with `ready`.
-    fn until_ready(lines: &mpsc::Receiver<String>) -> Vec<String> {
+    pub(crate) fn until_ready(lines: &mpsc::Receiver<String>) -> Vec<String> {
         let mut seen = Vec::new();
         let until = Instant::now() + DEADLINE;
         loop {
@@ -210,7 +210,7 @@ fn the_list_of_keys_can_be_cut_short() {
 }
 
 /// Runs a command that reads standard input.
-fn with_input(command: &mut Command, input: &str) -> Output {
+pub(crate) fn with_input(command: &mut Command, input: &str) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,6 +1,6 @@
 //! The ledger on disk, the same on SQLite and PostgreSQL.
 
-mod databases;
+pub(crate) mod databases;
 mod desired;
 mod hosts;
 mod leases;
@@ -35,7 +35,8 @@ async fn an_empty_database_says_what_it_lacks() {
             "m20261124_000002_profiles",
             "m20261124_000003_installs",
             "m20261124_000004_rules",
-            "m20261124_000005_agents"
+            "m20261124_000005_agents",
+            "m20261125_000007_search"
         ]
     );
     assert_eq!(store.migrate().await.expect("applies"), pending);
