@@ -24,6 +24,7 @@ mod import;
 mod installs;
 mod inventories;
 mod loaders;
+mod peers;
 mod rule_pages;
 mod rules;
 mod searches;
