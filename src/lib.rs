@@ -2,7 +2,7 @@
 //!
 //! Rooms from top to bottom (`cargo xtask layers` keeps the arrows pointing down):
 //! `cli` · `app`, `config`, `telemetry` · `net`, `http` · `discovery`, `provision`, `auth` · `store` ·
-//! `inventory`, `ipam`, `boot`, `install`.
+//! `inventory`, `ipam`, `boot`, `install`, `desired`, `search`.
 //! `docs/ARCHITECTURE.md` walks through them.
 
 pub mod app;
@@ -20,5 +20,6 @@ pub mod ipam;
 pub mod net;
 pub mod provision;
 pub mod render;
+pub mod search;
 pub mod store;
 pub mod telemetry;

@@ -9,6 +9,7 @@ mod m20261124_000003_installs;
 mod m20261124_000004_rules;
 mod m20261124_000005_agents;
 mod m20261125_000006_one_install_at_a_time;
+mod m20261125_000007_search;
 
 /// Applies the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000004_rules::Migration),
             Box::new(m20261124_000005_agents::Migration),
             Box::new(m20261125_000006_one_install_at_a_time::Migration),
+            Box::new(m20261125_000007_search::Migration),
         ]
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure,
+    search::expression,
     table::{counted, size, table, time},
     word,
 };
@@ -17,12 +18,13 @@ use crate::{
     app,
     config::Settings,
     inventory::{Host, State},
+    search::Expression,
     store::{HostPage, HostQuery, HostSort, Store, StoreError},
 };
 
 #[derive(Debug, Args)]
 pub(super) struct HostsArgs {
-    /// Words that all occur in name, maker, product, serial, MAC or address.
+    /// What they have to meet, e.g. `vendor:dell mem>=256 role:web`; a word alone is found in any text. `muster host find --fields` shows what can be searched for.
     search: Vec<String>,
     /// Only hosts in this state.
     #[arg(long, value_parser = word::<State>(State::ALL.map(State::as_str)))]
@@ -71,8 +73,9 @@ pub(super) async fn migrate(settings: &Settings) -> Result<String, Failure> {
 }
 
 pub(super) async fn hosts(settings: &Settings, args: HostsArgs) -> Result<String, Failure> {
+    let search = expression(&args.search)?;
     let store = open(settings).await?;
-    let found = find_hosts(&store, &args).await;
+    let found = find_hosts(&store, &args, search).await;
     store.close().await?;
     let page = found?;
     Ok(if args.json {
@@ -82,10 +85,10 @@ pub(super) async fn hosts(settings: &Settings, args: HostsArgs) -> Result<String
     })
 }
 
-async fn find_hosts(store: &Store, args: &HostsArgs) -> Result<HostPage, StoreError> {
+async fn find_hosts(store: &Store, args: &HostsArgs, search: Expression) -> Result<HostPage, StoreError> {
     store
         .hosts(&HostQuery {
-            text: (!args.search.is_empty()).then(|| args.search.join(" ")),
+            search: Some(search.at(app::now())),
             state: args.state,
             trouble: args.trouble,
             sort: HostSort::LastSeen,
@@ -166,6 +169,8 @@ fn hosts_as_json(page: &HostPage) -> Value {
                 "disk_bytes": summary.disk_bytes,
                 "disks": summary.disks,
                 "nics": summary.nics,
+                "os": summary.os,
+                "os_version": summary.os_version,
                 "ambiguous_with": host.ambiguous_with,
             })
         })

@@ -4,9 +4,11 @@ mod agents;
 mod check;
 mod hosts;
 mod installs;
+mod inventory;
 mod password;
 mod render;
 mod rules;
+mod search;
 mod settings;
 mod snippet;
 mod table;
@@ -35,6 +37,7 @@ use crate::{
         CatalogFault,
         answers::{AnswersFault, EveryFault},
         import::ImportFault,
+        inventories::InventoryFault,
         snippets::SnippetFault,
     },
     store::StoreError,
@@ -95,6 +98,9 @@ enum Command {
     /// What is wanted of one host.
     #[command(subcommand)]
     Host(HostCommand),
+    /// Hosts as Ansible, Prometheus, Salt, a hosts file or a DNS server want them.
+    #[command(subcommand)]
+    Inventory(inventory::InventoryCommand),
     /// Pieces of templates, the site's own over those that come with Muster.
     #[command(subcommand)]
     Snippet(SnippetCommand),
@@ -141,6 +147,8 @@ enum Failure {
     Ledger(#[from] StoreError),
     #[error("the ledger's schema is older than this program; run `muster migrate`")]
     NotMigrated,
+    #[error("the search cannot be read:\n{0}")]
+    Search(String),
     #[error("there is no user `{0}`; `muster user list` shows all")]
     NoUser(String),
     #[error("there is no token `{0}`; `muster token list` shows all")]
@@ -149,6 +157,8 @@ enum Failure {
     SeveralTokens(String),
     #[error(transparent)]
     Catalog(#[from] CatalogFault),
+    #[error(transparent)]
+    Inventory(InventoryFault),
     #[error(transparent)]
     Import(#[from] ImportFault),
     #[error(transparent)]
@@ -174,7 +184,7 @@ enum Failure {
 impl Failure {
     fn code(&self) -> ExitCode {
         match self {
-            Self::Settings(_) => ExitCode::from(2),
+            Self::Settings(_) | Self::Search(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }
@@ -251,6 +261,10 @@ fn command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Distro(command) => print_wanted(settings, Wanted::Distro(command))?,
         Command::Profile(command) => print_wanted(settings, Wanted::Profile(command))?,
         Command::Host(command) => print_wanted(settings, Wanted::Host(command))?,
+        Command::Inventory(command) => {
+            let settings = config::load(&settings.sources())?;
+            print(&runtime()?.block_on(inventory::inventory(&settings, command))?)?;
+        }
         Command::Snippet(args) => {
             let settings = config::load(&settings.sources())?;
             print(&runtime()?.block_on(snippet::snippet(&settings, args))?)?;

@@ -20,7 +20,14 @@ const LARGEST_FILE: u64 = 4 << 20;
 const PREFIX: &str = "MUSTER_";
 
 /// Variables that begin like settings and are none: read by the command line and by the start.
-const NOT_SETTINGS: &[&str] = &["MUSTER_SETUP_TOKEN", "MUSTER_CONFIG"];
+const NOT_SETTINGS: &[&str] = &[
+    "MUSTER_SETUP_TOKEN",
+    "MUSTER_CONFIG",
+    // Of inventories, and of the script that asks for them from elsewhere (packaging/muster-inventory).
+    "MUSTER_QUERY",
+    "MUSTER_URL",
+    "MUSTER_TOKEN_FILE",
+];
 
 /// The key whose value is a list of tables, merged by network.
 pub(super) const SUBNETS: &str = "dhcp.subnets";

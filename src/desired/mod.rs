@@ -9,6 +9,7 @@ mod fault;
 mod field;
 mod find;
 mod host_name;
+mod labels;
 mod objects;
 mod parts;
 pub mod recognise;
@@ -24,6 +25,7 @@ pub use fault::Fault;
 pub use field::{FIELDS, Field, FieldKind, field, same};
 pub use find::Condition;
 pub use host_name::check_host_name;
+pub use labels::{Label, LabelKind, labels_of, own_labels, site_of};
 pub use objects::{
     AboveHosts, Distro, Family, HostPlan, Lineage, MAX_NESTING, Objects, Parent, Profile, Tree, check_name,
 };

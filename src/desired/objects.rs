@@ -285,6 +285,12 @@ impl AboveHosts {
         blend_below(&mut values, &plan.values);
         values
     }
+
+    /// What the hosts' own layers meet.
+    #[must_use]
+    pub const fn values(&self) -> &Map<String, Value> {
+        &self.values
+    }
 }
 
 /// Every distro and profile, with the site's defaults: small enough to be held as a whole.

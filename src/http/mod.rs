@@ -11,6 +11,7 @@ mod crowd;
 mod deadline;
 mod guard;
 mod live;
+mod metrics;
 mod problem;
 mod reports;
 mod router;

@@ -6,7 +6,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::desired::Fault;
+use crate::{desired::Fault, search::SearchFault};
 
 /// Why a request was refused, as `application/problem+json` (RFC 9457).
 ///
@@ -32,6 +32,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub field: Option<Box<str>>,
+    /// The bytes of the field's text that are meant: from, and up to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<u16>>)]
+    pub place: Option<[u16; 2]>,
     /// What to write instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -53,6 +57,7 @@ impl Problem {
             code,
             detail: detail.into(),
             field: None,
+            place: None,
             advice: None,
             retry_after_seconds: None,
         }
@@ -72,6 +77,17 @@ impl Problem {
             field: Some(fault.field.as_str().into()),
             advice: Some(fault.advice.as_str().into()),
             ..Self::new(status, code, fault.to_string())
+        }
+    }
+
+    /// A search that cannot be read, in the parameter `q`.
+    #[must_use]
+    pub fn of_search(fault: &SearchFault) -> Self {
+        let byte = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+        Self {
+            field: Some("q".into()),
+            place: Some([byte(fault.place.start), byte(fault.place.end)]),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "search_fault", fault.to_string())
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
     PageState, Problem, api, assets, auth_problem,
     deadline::{LONGEST_REQUEST, in_time},
     guard::{Access, Route, Routes, who},
-    live, ui,
+    live, metrics, ui,
 };
 use crate::auth::Permission;
 
@@ -42,8 +42,10 @@ pub fn page_router(state: PageState) -> Router {
 /// The same as [`page_router`], with the list of its routes and the description of its API.
 pub fn pages(state: PageState) -> Pages {
     let routes = Routes::new(state.clone());
-    let routes =
-        api::routes(ui::routes(routes)).stream("/events/stream", Access::Needs(Permission::ReadHosts), live::stream);
+    let read = Access::Needs(Permission::ReadHosts);
+    let routes = api::routes(ui::routes(routes))
+        .stream("/events/stream", read, live::stream)
+        .stream("/metrics", read, metrics::metrics);
     let openapi = api::document(routes.paths, routes.schemas);
     let described = openapi.clone();
     let router = routes

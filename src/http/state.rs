@@ -19,7 +19,7 @@ use crate::{
     discovery::{DhcpCounts, Discovery, Feed, FeedItem, MalformedCounts},
     inventory::HostId,
     ipam::Subnet,
-    provision::{Catalog, answers::Answers, install::Installs, rules::Rules},
+    provision::{Catalog, answers::Answers, install::Installs, inventories::Inventories, rules::Rules},
     store::Store,
 };
 
@@ -52,18 +52,21 @@ struct Shared {
     activity: Activity,
     streams: Crowd<Uuid>,
     rules: Rules,
+    inventories: Inventories,
 }
 
 impl PageState {
     /// Reads the templates and the catalogue of the binary.
     #[must_use]
     pub fn new(setup: PageSetup) -> Self {
+        let catalog = setup.answers.as_ref().map_or_else(
+            || Catalog::new(setup.discovery.store().clone(), setup.discovery.subnets()),
+            |answers| answers.catalog().clone(),
+        );
         Self(Arc::new(Shared {
             rules: Rules::new(setup.discovery.store().clone()),
-            catalog: setup.answers.as_ref().map_or_else(
-                || Catalog::new(setup.discovery.store().clone(), setup.discovery.subnets()),
-                |answers| answers.catalog().clone(),
-            ),
+            inventories: Inventories::new(catalog.clone()),
+            catalog,
             setup,
             templates: Templates::new(),
             activity: Activity::default(),
@@ -75,6 +78,15 @@ impl PageState {
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         self.0.setup.discovery.now()
+    }
+
+    pub(super) fn discovery(&self) -> &Discovery {
+        &self.0.setup.discovery
+    }
+
+    /// Hosts as other programs want them.
+    pub(super) fn inventories(&self) -> &Inventories {
+        &self.0.inventories
     }
 
     pub(super) fn store(&self) -> &Store {

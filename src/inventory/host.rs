@@ -185,4 +185,8 @@ pub struct Summary {
     pub disks: Option<u32>,
     /// Number of interfaces.
     pub nics: Option<u32>,
+    /// `ID` of the installed system's os-release, lower case; none of a machine that no installed system reported of.
+    pub os: Option<String>,
+    /// `VERSION_ID` of the installed system's os-release.
+    pub os_version: Option<String>,
 }

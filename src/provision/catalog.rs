@@ -5,11 +5,13 @@
 
 mod addresses;
 mod files;
+mod found;
 mod hosts;
 mod names;
 
 pub use files::ServerFiles;
 pub(super) use files::named_scripts;
+pub use found::FoundHost;
 pub use hosts::NewHost;
 pub(super) use names::NameBook;
 

@@ -5,6 +5,7 @@ pub mod answers;
 mod catalog;
 pub mod import;
 pub mod install;
+pub mod inventories;
 mod loaders;
 mod long_work;
 mod repeats;
@@ -14,5 +15,5 @@ pub mod tree_folders;
 pub mod tree_looks;
 pub mod trees;
 
-pub use catalog::{Affected, Catalog, CatalogFault, HostDesired, NewHost, ServerFiles};
+pub use catalog::{Affected, Catalog, CatalogFault, FoundHost, HostDesired, NewHost, ServerFiles};
 pub use loaders::Loaders;

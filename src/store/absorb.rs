@@ -8,6 +8,7 @@ use super::{
     StoreError,
     entity::{agent_credential, boot_token, component, fact_change, fact_set, host, host_key, host_plan, interface},
     events, hosts, installs,
+    labels::refresh_labels,
     row::word,
 };
 use crate::inventory::{Host, HostId};
@@ -52,6 +53,7 @@ pub(super) async fn absorb(connection: &impl ConnectionTrait, from: HostId, into
             .filter(host_plan::Column::Host.eq(from.0))
             .exec(connection)
             .await?;
+        refresh_labels(connection, into.0).await?;
     }
     if kept.name.is_none() && ended.name.is_some() {
         host::Entity::update_many()

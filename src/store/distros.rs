@@ -14,6 +14,7 @@ use super::{
     AuditEntry, Store, StoreError,
     entity::{distro, host, host_plan, profile, rule, setting},
     facts, hosts,
+    labels::refresh_labels,
     plans::plan_row,
     profiles::profile_row,
     row::{set, word},
@@ -234,6 +235,7 @@ async fn apply(
                 move_host(transaction, moved).await?;
             }
             host_plan::Entity::delete_by_id(host.0).exec(transaction).await?;
+            refresh_labels(transaction, host.0).await?;
         }
         ObjectWrite::HostAdded(host, macs, plan) => {
             write_all(transaction, &[Write::HostCreated(host.clone(), macs.clone())]).await?;
@@ -328,7 +330,7 @@ async fn write_plan(transaction: &DatabaseTransaction, plan: &HostPlan) -> Resul
         .exec_without_returning(transaction)
         .await
         .map_err(overtaken)?;
-    Ok(())
+    refresh_labels(transaction, plan.host.0).await
 }
 
 /// Takes the next revision, when the present one is `from`.

@@ -4,16 +4,21 @@ use muster_facts::{BootMode, MacAddr};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, LikeExpr, LockType, NullOrdering},
+    sea_query::{LikeExpr, LockType, NullOrdering},
 };
 use uuid::Uuid;
 
 use super::{
     Store, StoreError,
     entity::{component, host, interface},
+    labels::address_key,
     row::{set, signed, small, unsigned, word, word_or_none},
+    search::anywhere,
 };
-use crate::inventory::{Component, Host, HostId, Interface, State, Summary};
+use crate::{
+    inventory::{Component, Host, HostId, Interface, State, Summary},
+    search::{Piece, Search},
+};
 
 /// Nobody turns that many pages; databases take no offset beyond 63 bits.
 pub(super) const MAX_OFFSET: u64 = u32::MAX as u64;
@@ -31,8 +36,8 @@ const QUIET_VERDICTS: [&str; 6] = [
 /// Which hosts a list shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HostQuery {
-    /// Words that must all occur in name, maker, product, serial, UUID, processor, MAC or address.
-    pub text: Option<String>,
+    /// What they have to meet, and when that is asked.
+    pub search: Option<Search>,
     /// Only hosts in this state.
     pub state: Option<State>,
     /// Only hosts a person should look at: last boot went wrong, installation failed, or identity in doubt.
@@ -89,12 +94,26 @@ struct StateCount {
 }
 
 impl Store {
+    async fn condition(&self, query: &HostQuery) -> Result<Condition, StoreError> {
+        let mut all = Condition::all();
+        if let Some(state) = query.state {
+            all = all.add(host::Column::State.eq(state.as_str()));
+        }
+        if query.trouble {
+            all = all.add(in_trouble());
+        }
+        if let Some(search) = &query.search {
+            all = all.add_option(self.condition_of(search).await?);
+        }
+        Ok(all)
+    }
+
     /// One page of hosts.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn hosts(&self, query: &HostQuery) -> Result<HostPage, StoreError> {
-        let select = host::Entity::find().filter(condition(query));
+        let select = host::Entity::find().filter(self.condition(query).await?);
         let total = select.clone().count(self.reader()).await?;
         let order = if query.descending { Order::Desc } else { Order::Asc };
         let rows = select
@@ -175,27 +194,16 @@ impl Store {
     }
 }
 
-fn condition(query: &HostQuery) -> Condition {
-    let mut all = Condition::all();
-    if let Some(state) = query.state {
-        all = all.add(host::Column::State.eq(state.as_str()));
-    }
-    if query.trouble {
-        all = all.add(
-            Condition::any()
-                .add(host::Column::State.eq(State::Failed.as_str()))
-                .add(host::Column::AmbiguousWith.is_not_null())
-                .add(
-                    Condition::all()
-                        .add(host::Column::BootVerdict.is_not_null())
-                        .add(host::Column::BootVerdict.is_not_in(QUIET_VERDICTS)),
-                ),
-        );
-    }
-    for term in query.text.iter().flat_map(|text| text.split_whitespace()) {
-        all = all.add(containing(term));
-    }
-    all
+/// Hosts that a person should look at.
+pub(super) fn in_trouble() -> Condition {
+    Condition::any()
+        .add(host::Column::State.eq(State::Failed.as_str()))
+        .add(host::Column::AmbiguousWith.is_not_null())
+        .add(
+            Condition::all()
+                .add(host::Column::BootVerdict.is_not_null())
+                .add(host::Column::BootVerdict.is_not_in(QUIET_VERDICTS)),
+        )
 }
 
 /// Hosts that have a word of a search in them.
@@ -204,23 +212,37 @@ pub(super) fn containing(term: &str) -> Condition {
     let term = term
         .parse::<MacAddr>()
         .map_or_else(|_| term.to_lowercase(), |mac| mac.to_string());
-    Condition::any()
-        .add(Expr::col(host::Column::SearchText).like(like(&term)))
-        .add(Expr::col(host::Column::Address).like(like(&term)))
+    anywhere(&[Piece::Text(term)])
 }
 
 /// What holds `term`, letter by letter.
 pub(super) fn like(term: &str) -> LikeExpr {
-    LikeExpr::new(format!("%{}%", escaped(term))).escape('\\')
+    like_pieces(&[Piece::Any, Piece::Text(term.to_owned()), Piece::Any])
 }
 
 /// What begins with `start`, letter by letter.
 pub(super) fn like_start(start: &str) -> LikeExpr {
-    LikeExpr::new(format!("{}%", escaped(start))).escape('\\')
+    like_pieces(&[Piece::Text(start.to_owned()), Piece::Any])
 }
 
-fn escaped(term: &str) -> String {
-    term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+/// What a pattern is to `LIKE`.
+pub(super) fn like_pieces(pieces: &[Piece]) -> LikeExpr {
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Any => text.push('%'),
+            Piece::One => text.push('_'),
+            Piece::Text(letters) => {
+                for letter in letters.chars() {
+                    if matches!(letter, '\\' | '%' | '_') {
+                        text.push('\\');
+                    }
+                    text.push(letter);
+                }
+            }
+        }
+    }
+    LikeExpr::new(text).escape('\\')
 }
 
 const fn column(sort: HostSort) -> host::Column {
@@ -306,6 +328,9 @@ pub(super) fn row(host: &Host, search_text: String) -> host::ActiveModel {
         booted_at: set(host.booted_at),
         ambiguous_with: set(ambiguous_column(&ambiguous)),
         search_text: set(search_text),
+        os: set(summary.os.clone()),
+        os_version: set(summary.os_version.clone()),
+        address_key: set(host.address.map(address_key)),
     }
 }
 
@@ -350,6 +375,8 @@ impl TryFrom<host::Model> for Host {
                 disk_bytes: row.disk_bytes.map(unsigned),
                 disks: row.disks.map(small),
                 nics: row.nics.map(small),
+                os: row.os,
+                os_version: row.os_version,
             },
             boot_verdict: row.boot_verdict,
             booted_at: row.booted_at,

@@ -14,12 +14,14 @@ mod events;
 mod facts;
 mod hosts;
 mod installs;
+mod labels;
 mod leases;
 mod pages;
 mod plans;
 mod profiles;
 mod row;
 mod rules;
+mod search;
 mod servers;
 mod sessions;
 mod settings;
@@ -116,6 +118,7 @@ impl Store {
         let turn = self.take_turn().await?;
         let pending = self.pending_migrations().await?;
         Migrator::up(&self.pools.writer, None).await?;
+        self.fill_searches().await?;
         if let Some(turn) = turn {
             turn.commit().await?;
         }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use muster_facts::MacAddr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use uuid::Uuid;
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     desired::HostPlan,
     inventory::{Host, HostId, State},
+    search::Search,
 };
 
 /// A host with what is wanted of it; its plan is empty when nothing is.
@@ -129,6 +130,45 @@ impl Store {
                 let host = Host::try_from(row)?;
                 Ok(PlannedHost {
                     macs: macs.remove(&host.id.0).unwrap_or_default(),
+                    plan: plans.remove(&host.id.0).unwrap_or_else(|| HostPlan::empty(host.id)),
+                    host,
+                })
+            })
+            .collect()
+    }
+
+    /// Hosts that a search finds, with their plans, by id; `after` is the last one seen.
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn found_hosts(
+        &self,
+        search: &Search,
+        after: Option<HostId>,
+        limit: u64,
+    ) -> Result<Vec<PlannedHost>, StoreError> {
+        let mut all = Condition::all().add_option(self.condition_of(search).await?);
+        if let Some(after) = after {
+            all = all.add(host::Column::Id.gt(after.0));
+        }
+        let rows = host::Entity::find()
+            .filter(all)
+            .order_by_asc(host::Column::Id)
+            .limit(limit)
+            .all(self.reader())
+            .await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let of_these = host_plan::Column::Host.is_in(ids.iter().copied());
+        let mut plans = HashMap::new();
+        for row in host_plan::Entity::find().filter(of_these).all(self.reader()).await? {
+            plans.insert(row.host, HostPlan::try_from(row)?);
+        }
+        let mut macs = self.macs_of(&ids.into_iter().map(HostId).collect::<Vec<_>>()).await?;
+        rows.into_iter()
+            .map(|row| {
+                let host = Host::try_from(row)?;
+                Ok(PlannedHost {
+                    macs: macs.remove(&host.id).unwrap_or_default(),
                     plan: plans.remove(&host.id.0).unwrap_or_else(|| HostPlan::empty(host.id)),
                     host,
                 })

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     FactSet, Store, StoreError,
     entity::{fact_set, host, host_plan, rule},
-    facts, hosts,
+    facts, hosts, labels,
     row::{set, small},
 };
 use crate::{
@@ -206,6 +206,7 @@ pub(super) async fn write_given(connection: &impl ConnectionTrait, given: &Given
             return Err(StoreError::Overtaken);
         }
     }
+    labels::refresh_labels(connection, given.host.0).await?;
     let changes: Vec<_> = given.changes.iter().map(facts::change_row).collect();
     super::write::insert(connection, changes, None).await?;
     Ok(())

@@ -14,6 +14,7 @@ use super::{
     AgentCredential, DhcpServerSeen, FactsSaved, Given, Install, InstallLog, StoreError, absorb, agents,
     entity::{boot_token, component, dhcp_server, event, fact_change, fact_set, host, host_key, interface, lease},
     events, facts, hosts, installs,
+    labels::address_key,
     leases::lease_row,
     row::set,
     rules,
@@ -237,7 +238,9 @@ impl Batch {
                 .filter(host::Column::Id.eq(host.0))
                 .filter(host::Column::LastSeenAt.lte(at));
             if let Some(address) = address {
-                update = update.col_expr(host::Column::Address, Expr::value(address.to_string()));
+                update = update
+                    .col_expr(host::Column::Address, Expr::value(address.to_string()))
+                    .col_expr(host::Column::AddressKey, Expr::value(address_key(address)));
             }
             update.exec(connection).await?;
         }
@@ -486,10 +489,12 @@ async fn save_facts(connection: &impl ConnectionTrait, saved: &FactsSaved) -> Re
     let host = &saved.host;
     let search = hosts::search_text(host, saved.interfaces.iter().map(|interface| interface.mac));
     // What others tell is left alone: the name is people's, the verdict the boot's, and the state is moved only by a
-    // report that moves it, from where that found it.
+    // report that moves it, from where that found it. The collection image does not see what is installed.
+    let installed = saved.facts.os.is_some();
     let observed = <host::Column as sea_orm::Iterable>::iter().filter(|column| {
-        use host::Column::{BootVerdict, BootedAt, CreatedAt, Id, Name, State};
-        !matches!(column, Id | Name | CreatedAt | BootVerdict | BootedAt | State)
+        use host::Column::{BootVerdict, BootedAt, CreatedAt, Id, Name, Os, OsVersion, State};
+        let others = matches!(column, Id | Name | CreatedAt | BootVerdict | BootedAt | State);
+        !others && (installed || !matches!(column, Os | OsVersion))
     });
     let upsert = OnConflict::column(host::Column::Id)
         .update_columns(observed.collect::<Vec<_>>())

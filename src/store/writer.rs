@@ -79,6 +79,18 @@ impl Writer {
         self.queue.closed().await;
     }
 
+    /// Submissions that wait now.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.capacity().saturating_sub(self.queue.capacity())
+    }
+
+    /// Submissions that may wait.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.queue.max_capacity()
+    }
+
     /// Writes that were posted and lost since the start, for want of room or because the database refused them.
     #[must_use]
     pub fn lost(&self) -> u64 {

@@ -58,6 +58,8 @@ async fn pages_fit(name: &str, width: u32, height: u32) {
     ];
     let mut pages: Vec<&str> = vec!["/hosts", "/hosts?page=150", "/dhcp", "/installs", "/profiles"];
     pages.extend([
+        "/hosts?q=vendor:dell%20mem%3E%3D64",
+        "/hosts?q=vendor:dell%20(memm%3E%3D256%20or%20serial:a-very-long-serial-number-that-does-not-fit-a-phone)",
         "/profiles/web-canary",
         "/profiles/web?view=edit",
         "/profiles/base?view=text",

@@ -23,7 +23,7 @@ const FLOORS: &[&[&str]] = &[
     &["net", "http", "collect", "jobs", "sheets"],
     &["discovery", "provision", "render", "auth", "check"],
     &["store"],
-    &["inventory", "ipam", "boot", "install", "desired"],
+    &["inventory", "ipam", "boot", "install", "desired", "search"],
 ];
 
 /// Uses between rooms of one floor that are allowed: from, to, and why.
@@ -41,6 +41,12 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ),
     ("boot", "inventory", "a boot names the host it belongs to"),
     ("desired", "inventory", "a plan names the host it belongs to"),
+    ("search", "inventory", "states and ids of hosts are searched for"),
+    (
+        "search",
+        "desired",
+        "the name that may have been meant is found as it is for fields of plans",
+    ),
     ("ipam", "inventory", "shares the error for an unknown word"),
     ("install", "inventory", "an installation names the host it installs"),
     (
@@ -78,7 +84,7 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
 ];
 
 /// The rooms without input, output, clock or scheduler: they are given the time and return what to do.
-const PURE: &[&str] = &["inventory", "ipam", "boot", "install", "desired"];
+const PURE: &[&str] = &["inventory", "ipam", "boot", "install", "desired", "search"];
 
 /// What a pure room may not name.
 const IMPURE: &[&str] = &[

@@ -29,6 +29,18 @@ const NEED: &[Package] = &[
     Package::for_command("debconf", "debconf-set-selections", "checks our preseed files"),
     Package::for_command("gnupg", "gpg", "signs the index of a mirror"),
     Package::for_command("gpgv", "gpgv", "verifies what was signed"),
+    Package::for_command(
+        "ansible-core",
+        "ansible",
+        "reads our inventory and reaches what it names",
+    ),
+    Package::for_command("openssh-server", "sshd", "is reached by Ansible"),
+    Package::for_command(
+        "prometheus",
+        "promtool",
+        "checks our metrics, and scrapes what our discovery names",
+    ),
+    Package::for_command("bind9-utils", "named-checkzone", "checks our zones"),
 ];
 
 /// The test that installs Debian, which needs a mirror of it.

@@ -2,20 +2,18 @@ use clap::{Args, Subcommand};
 use muster_facts::MacAddr;
 use serde_json::{Value, json};
 
-use super::{ACTOR, FindArgs, Said, Trial, fields::Fields, nothing_changed, value_rows};
+use super::{ACTOR, Said, Trial, fields::Fields, found::FindHosts, nothing_changed, value_rows};
 use crate::{
     app,
     cli::table::table,
-    desired::{Fault, Objects, Values, rules::Giver},
-    inventory::HostId,
+    desired::{Fault, HostPlan, Values, rules::Giver},
+    inventory::{Host, HostId},
     provision::{Catalog, CatalogFault, HostDesired, NewHost},
     store::PlannedHost,
 };
 
-/// What a condition can name of a host beside its values.
-const OWN: [&str; 11] = [
-    "name", "id", "mac", "state", "profile", "distro", "address", "vendor", "product", "serial", "uuid",
-];
+/// The columns of a list.
+pub(super) const HEAD: [&str; 4] = ["NAME", "PROFILE", "STATE", "MAC"];
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PlanArgs {
@@ -50,6 +48,15 @@ pub(in crate::cli) struct NewHostArgs {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum HostCommand {
+    /// Show the hosts that a search finds.
+    Find(FindHosts),
+    #[command(flatten)]
+    Plans(HostPlans),
+}
+
+/// What is wanted of hosts.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum HostPlans {
     /// Enter a host before it boots for the first time.
     Add(NewHostArgs),
     /// Say what is wanted of a host.
@@ -60,8 +67,6 @@ pub(in crate::cli) enum HostCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show the hosts that meet conditions on what they are and on their values in force.
-    Find(FindArgs),
     /// Show the values in force with the layer of each.
     Report {
         /// Its name, MAC or id.
@@ -94,10 +99,10 @@ pub(in crate::cli) enum HostCommand {
     },
 }
 
-pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Said, CatalogFault> {
+pub(super) async fn host(catalog: &Catalog, command: HostPlans) -> Result<Said, CatalogFault> {
     let now = app::now();
     let text = match command {
-        HostCommand::Add(args) => {
+        HostPlans::Add(args) => {
             let new = NewHost {
                 name: args.name.clone(),
                 macs: args.mac,
@@ -107,15 +112,14 @@ pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Said
             let id = catalog.add_host(new, ACTOR, now).await?;
             format!("entered host {} ({id}); it is known when it boots\n", args.name)
         }
-        HostCommand::List { json } => {
+        HostPlans::List { json } => {
             let mut hosts = catalog.hosts().await?;
             hosts.retain(|known| {
                 known.host.name.is_some() || known.plan.profile.is_some() || !known.plan.values.as_map().is_empty()
             });
             listed(&hosts, json)
         }
-        HostCommand::Find(args) => find(catalog, &args).await?,
-        HostCommand::Edit(args) => {
+        HostPlans::Edit(args) => {
             let id = catalog.host_called(&args.host).await?.id;
             let had = known(catalog, id, &args.host).await?.plan;
             let mut plan = had.clone();
@@ -137,12 +141,12 @@ pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Said
             catalog.set_plan(plan, ACTOR, now).await?;
             format!("changed what is wanted of host {}\n", args.host)
         }
-        HostCommand::Report { host, json } => {
+        HostPlans::Report { host, json } => {
             let id = catalog.host_called(&host).await?.id;
             let macs = catalog.interfaces(id).await?;
             host_report(&known(catalog, id, &host).await?, &macs, json)
         }
-        HostCommand::Copy { host, to, mac } => {
+        HostPlans::Copy { host, to, mac } => {
             let from = catalog.host_called(&host).await?.id;
             let left_out = catalog.copy_host(from, &to, mac, ACTOR, now).await?;
             let mut text = format!("entered host {to}, planned as {host}\n");
@@ -154,12 +158,12 @@ pub(super) async fn host(catalog: &Catalog, command: HostCommand) -> Result<Said
             }
             text
         }
-        HostCommand::Rename { host, to } => {
+        HostPlans::Rename { host, to } => {
             let known = catalog.host_called(&host).await?;
             catalog.rename_host(&known, &to, ACTOR, now).await?;
             format!("renamed host {host} to {to}\n")
         }
-        HostCommand::Remove { host } => {
+        HostPlans::Remove { host } => {
             let known = catalog.host_called(&host).await?;
             if catalog.remove_host(&known, ACTOR, now).await? {
                 format!("removed host {host}; it was never heard of\n")
@@ -211,50 +215,6 @@ async fn known(catalog: &Catalog, id: HostId, word: &str) -> Result<HostDesired,
     })
 }
 
-async fn find(catalog: &Catalog, args: &FindArgs) -> Result<String, CatalogFault> {
-    args.check(&OWN)?;
-    let objects = catalog.objects().await?;
-    let mut hosts = catalog.hosts().await?;
-    let mut fault = None;
-    hosts.retain(|known| match meets(args, &objects, known) {
-        Ok(met) => met,
-        Err(broken) => {
-            fault.get_or_insert(broken);
-            false
-        }
-    });
-    match fault {
-        Some(fault) => Err(fault.into()),
-        None => Ok(listed(&hosts, args.json)),
-    }
-}
-
-fn meets(args: &FindArgs, objects: &Objects, known: &PlannedHost) -> Result<bool, Fault> {
-    let host = &known.host;
-    let profile = known.plan.profile.as_deref();
-    let lineage = profile.map(|profile| objects.lineage(profile)).transpose()?;
-    // A host of a profile is one of the profiles that this stands on, too.
-    let profiles = lineage.iter().flat_map(|lineage| lineage.nearest_first());
-    let one = |text: Option<String>| text.into_iter().collect::<Vec<_>>();
-    let summary = &host.summary;
-    let values = [
-        one(host.name.clone()),
-        vec![host.id.to_string()],
-        known.macs.iter().map(ToString::to_string).collect(),
-        vec![host.state.as_str().to_owned()],
-        profiles.map(|profile| profile.name.clone()).collect(),
-        one(lineage.map(|lineage| lineage.distro.name.clone())),
-        one(host.address.map(|address| address.to_string())),
-        one(summary.vendor.clone()),
-        one(summary.product.clone()),
-        one(summary.serial.clone()),
-        one(summary.uuid.clone()),
-    ];
-    let own: Vec<(&str, Vec<String>)> = OWN.into_iter().zip(values).collect();
-    let label = host.name.clone().unwrap_or_else(|| host.id.to_string());
-    Ok(args.met(&own, &objects.of_host(&known.plan, &label)?.shown()))
-}
-
 fn listed(hosts: &[PlannedHost], json: bool) -> String {
     if json {
         let all: Vec<Value> = hosts
@@ -269,19 +229,22 @@ fn listed(hosts: &[PlannedHost], json: bool) -> String {
     }
     let rows: Vec<Vec<String>> = hosts
         .iter()
-        .map(|known| {
-            let mut macs: Vec<String> = known.macs.iter().take(2).map(ToString::to_string).collect();
-            let more = known.macs.len().saturating_sub(macs.len());
-            if more > 0 {
-                macs.push(format!("+{more}"));
-            }
-            vec![
-                known.host.name.clone().unwrap_or_else(|| known.host.id.to_string()),
-                known.plan.profile.clone().unwrap_or_else(|| "-".to_owned()),
-                known.host.state.as_str().to_owned(),
-                macs.join(" "),
-            ]
-        })
+        .map(|known| row(&known.host, &known.plan, &known.macs))
         .collect();
-    table(&["NAME", "PROFILE", "STATE", "MAC"], &rows)
+    table(&HEAD, &rows)
+}
+
+/// A host in a list.
+pub(super) fn row(host: &Host, plan: &HostPlan, macs: &[MacAddr]) -> Vec<String> {
+    let mut shown: Vec<String> = macs.iter().take(2).map(ToString::to_string).collect();
+    let more = macs.len().saturating_sub(shown.len());
+    if more > 0 {
+        shown.push(format!("+{more}"));
+    }
+    vec![
+        host.name.clone().unwrap_or_else(|| host.id.to_string()),
+        plan.profile.clone().unwrap_or_else(|| "-".to_owned()),
+        host.state.as_str().to_owned(),
+        shown.join(" "),
+    ]
 }

@@ -6,6 +6,7 @@
 mod changes;
 mod distro;
 mod fields;
+mod found;
 mod host;
 mod import;
 mod profile;
@@ -13,7 +14,7 @@ mod profile;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::{Failure, hosts::open, table::table};
+use super::{Failure, hosts::open, search, table::table};
 use crate::{
     app,
     config::Settings,
@@ -102,13 +103,19 @@ pub(super) enum Wanted {
 }
 
 pub(super) async fn wanted(settings: &Settings, command: Wanted) -> Result<String, Failure> {
+    if let Wanted::Host(HostCommand::Find(args)) = &command
+        && args.fields
+    {
+        return Ok(search::fields());
+    }
     let store = open(settings).await?;
     let catalog = app::catalog(settings, store.clone());
     let done = match command {
+        Wanted::Host(HostCommand::Find(args)) => found::find(&catalog, args).await.map(Said::from),
         Wanted::Distro(DistroCommand::Import(args)) => import::import(&catalog, settings, args).await.map(Said::from),
         Wanted::Distro(DistroCommand::Objects(command)) => said(distro::distro(&catalog, command).await),
         Wanted::Profile(command) => said(profile::profile(&catalog, command).await),
-        Wanted::Host(command) => said(host::host(&catalog, command).await),
+        Wanted::Host(HostCommand::Plans(command)) => said(host::host(&catalog, command).await),
     };
     let done = match done {
         Ok(Said::Text(text)) => Ok(text),

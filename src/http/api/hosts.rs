@@ -4,6 +4,7 @@
 )]
 
 use axum::{Json, extract::State, http::StatusCode};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use crate::{
     desired::Fault,
     http::{PageState, Problem},
     inventory::HostId,
+    search::{Search, parse},
     store::{EventQuery, HostQuery, HostSort},
 };
 
@@ -29,7 +31,7 @@ const MOST: u64 = 500;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Asked {
-    /// Words that must all occur in name, vendor, product, serial, UUID, processor, MAC or address.
+    /// What they have to meet, e.g. `vendor:dell mem>=256 role:web state:active`; a word alone is found in any text.
     q: Option<String>,
     /// Only hosts in this state.
     state: Option<String>,
@@ -53,12 +55,18 @@ pub(super) fn wrong(field: &str, value: &str, known: &str) -> Problem {
     Problem::refused(StatusCode::UNPROCESSABLE_ENTITY, "malformed", &fault)
 }
 
+/// Reads `q`.
+pub(super) fn search(q: Option<&str>, now: DateTime<Utc>) -> Result<Option<Search>, Problem> {
+    let expression = q.map(parse).transpose().map_err(|fault| Problem::of_search(&fault))?;
+    Ok(expression.map(|expression| expression.at(now)))
+}
+
 fn limit(asked: Option<u64>) -> u64 {
     asked.unwrap_or(USUAL).clamp(1, MOST)
 }
 
 impl Asked {
-    fn query(&self) -> Result<HostQuery, Problem> {
+    fn query(&self, now: DateTime<Utc>) -> Result<HostQuery, Problem> {
         const SORTS: [(&str, HostSort); 10] = [
             ("seen", HostSort::LastSeen),
             ("created", HostSort::Created),
@@ -90,7 +98,7 @@ impl Asked {
             })?),
         };
         Ok(HostQuery {
-            text: self.q.clone(),
+            search: search(self.q.as_deref(), now)?,
             state,
             trouble: self.trouble,
             sort,
@@ -110,7 +118,7 @@ pub(super) async fn hosts(
     State(state): State<PageState>,
     Query(asked): Query<Asked>,
 ) -> Result<Json<HostList>, Problem> {
-    let found = state.store().hosts(&asked.query()?).await?;
+    let found = state.store().hosts(&asked.query(state.now())?).await?;
     Ok(Json(HostList {
         hosts: found.hosts.into_iter().map(Host::from).collect(),
         total: found.total,

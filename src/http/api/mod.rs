@@ -8,6 +8,7 @@ mod desired;
 mod distros;
 mod hosts;
 mod installs;
+mod inventory;
 mod network;
 mod object;
 mod plans;
@@ -104,6 +105,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .api(read_hosts, handlers!(hosts::boots))
         .api(read_hosts, handlers!(hosts::transcript))
         .api(read_hosts, handlers!(hosts::events))
+        .api(read_hosts, handlers!(inventory::ansible))
+        .api(read_hosts, handlers!(inventory::ansible_host))
+        .api(read_hosts, handlers!(inventory::prometheus))
+        .api(read_hosts, handlers!(inventory::hosts_file))
+        .api(read_hosts, handlers!(inventory::zone))
+        .api(read_hosts, handlers!(inventory::salt))
         .api(read_network, handlers!(network::subnets))
         .api(read_network, handlers!(network::leases))
         .api(read_network, handlers!(network::dhcp_servers))

@@ -36,6 +36,9 @@ pub(super) struct Host {
     disk_bytes: Option<u64>,
     disks: Option<u32>,
     nics: Option<u32>,
+    /// Installed system, as it says itself: `debian`.
+    os: Option<String>,
+    os_version: Option<String>,
     /// The last address given to it or seen from it.
     address: Option<String>,
     /// What the last boot came to, e.g. `reported`, `no_subnet`.
@@ -71,6 +74,8 @@ impl From<inventory::Host> for Host {
             disk_bytes: host.summary.disk_bytes,
             disks: host.summary.disks,
             nics: host.summary.nics,
+            os: host.summary.os,
+            os_version: host.summary.os_version,
             address: host.address.map(|address| address.to_string()),
             boot_verdict: host.boot_verdict,
             booted_at: host.booted_at,

@@ -15,7 +15,8 @@ use super::{
 use crate::{
     http::{Problem, guard::url_text},
     inventory::{Host, HostId, State},
-    store::{HostQuery, HostSort, StoreError},
+    search::{SEARCH_FIELDS, SearchFault, SearchField, Why, parse},
+    store::{HostPage, HostQuery, HostSort, StoreError},
 };
 use muster_facts::MacAddr;
 
@@ -75,16 +76,17 @@ impl Asked {
         self.trouble == "1"
     }
 
-    fn query(&self) -> HostQuery {
-        HostQuery {
-            text: Some(self.q.trim().to_owned()).filter(|text| !text.is_empty()),
+    /// What is asked for at `now`.
+    fn query(&self, now: DateTime<Utc>) -> Result<HostQuery, SearchFault> {
+        Ok(HostQuery {
+            search: Some(parse(&self.q)?.at(now)),
             state: self.state.parse().ok(),
             trouble: self.trouble(),
             sort: self.column().1,
             descending: self.descending(),
             offset: (self.page() - 1).saturating_mul(PAGE),
             limit: PAGE,
-        }
+        })
     }
 
     /// The address with some of its parts replaced; what is empty is left out.
@@ -130,6 +132,69 @@ struct HostsData {
     /// No host at all: say how to get one.
     empty: bool,
     chart: Option<Chart>,
+    /// What is wrong with the search; then nothing is found.
+    fault: Option<FaultShown>,
+    fields: Vec<FieldShown>,
+}
+
+/// A search that cannot be read: what stands before the place, at it, and after it, and what is wrong.
+#[derive(Serialize)]
+struct FaultShown {
+    before: String,
+    at: String,
+    after: String,
+    words: String,
+}
+
+impl FaultShown {
+    fn of(view: &View, text: &str, fault: &SearchFault) -> Self {
+        let (before, at, after) = fault.parts(text);
+        let wants = match &fault.why {
+            Why::Value { wants, .. } => Some(*wants),
+            _ => None,
+        };
+        let part = |name: &str| match (name, wants) {
+            ("wants", Some(wants)) if fault.why.part("near").is_none() => {
+                Some(view.say(&format!("search.wants.{}", wants.as_str())))
+            }
+            _ => fault.why.part(name),
+        };
+        Self {
+            words: view.say_with(&format!("search.fault.{}", fault.why.code()), &part),
+            before: before.to_owned(),
+            at: at.to_owned(),
+            after: after.to_owned(),
+        }
+    }
+}
+
+/// A field of the search language.
+#[derive(Serialize)]
+struct FieldShown {
+    names: String,
+    example: &'static str,
+    /// In the catalogue.
+    key: String,
+}
+
+fn fields() -> Vec<FieldShown> {
+    SEARCH_FIELDS
+        .iter()
+        .map(|field| FieldShown {
+            names: std::iter::once(&field.name)
+                .chain(field.also)
+                .copied()
+                .collect::<Vec<_>>()
+                .join(", "),
+            example: field.example,
+            key: field_key(field),
+        })
+        .collect()
+}
+
+/// Where the catalogue says what a field is.
+pub(super) fn field_key(field: &SearchField) -> String {
+    format!("search.field.{}", field.name.trim_end_matches('.'))
 }
 
 #[derive(Serialize)]
@@ -220,7 +285,10 @@ pub(super) async fn page(view: View, Query(asked): Query<Asked>) -> Response {
 
 async fn data(view: &View, asked: &Asked) -> Result<HostsData, StoreError> {
     let store = view.state.store();
-    let found = store.hosts(&asked.query()).await?;
+    let (found, fault) = match asked.query(view.state.now()) {
+        Ok(query) => (store.hosts(&query).await?, None),
+        Err(fault) => (HostPage::default(), Some(FaultShown::of(view, &asked.q, &fault))),
+    };
     let counts = store.host_counts().await?;
     let all: u64 = counts.values().sum();
     let trouble = store
@@ -302,6 +370,8 @@ async fn data(view: &View, asked: &Asked) -> Result<HostsData, StoreError> {
         pager,
         empty: all == 0,
         chart,
+        fault,
+        fields: fields(),
     })
 }
 
@@ -340,7 +410,7 @@ mod tests {
             page: "-3".into(),
             ..Asked::default()
         };
-        let query = asked.query();
+        let query = asked.query(DateTime::UNIX_EPOCH).unwrap();
         assert_eq!(
             (query.state, query.sort, query.descending, query.offset),
             (None, HostSort::LastSeen, true, 0)

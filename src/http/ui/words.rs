@@ -166,6 +166,7 @@ mod tests {
         desired::{FIELDS, rules::NAMES},
         install::{FailedBy, Outcome, Stage},
         inventory::{ComponentKind, State},
+        search::{SEARCH_FIELDS, Wants, Why},
         store::Role,
     };
 
@@ -229,6 +230,9 @@ mod tests {
             wanted.push(format!("field_hint.{}", field.key));
         }
         wanted.extend(NAMES.iter().map(|name| format!("fact.{}", name.path)));
+        wanted.extend(SEARCH_FIELDS.iter().map(crate::http::ui::hosts::field_key));
+        wanted.extend(Why::CODES.map(|code| format!("search.fault.{code}")));
+        wanted.extend(Wants::ALL.map(|wants| format!("search.wants.{}", wants.as_str())));
         wanted.extend(
             Stage::ALL
                 .iter()

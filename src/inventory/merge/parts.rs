@@ -26,6 +26,8 @@ pub fn summary(facts: &Facts) -> Summary {
         disk_bytes: (disk_bytes > 0).then_some(disk_bytes),
         disks: count(facts.disks.len()),
         nics: count(facts.nics.len()),
+        os: facts.os.as_ref().and_then(|os| os.id.as_deref()).map(str::to_lowercase),
+        os_version: facts.os.as_ref().and_then(|os| os.version.clone()),
     }
 }
 

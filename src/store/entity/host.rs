@@ -32,6 +32,10 @@ pub struct Model {
     pub ambiguous_with: Option<Json>,
     #[sea_orm(column_type = "Text")]
     pub search_text: String,
+    pub os: Option<String>,
+    pub os_version: Option<String>,
+    /// The address as 32 hex digits, so that networks are ranges.
+    pub address_key: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -17,6 +17,7 @@ pub(crate) mod fact_change;
 pub(crate) mod fact_set;
 pub(crate) mod host;
 pub(crate) mod host_key;
+pub(crate) mod host_label;
 pub(crate) mod host_plan;
 pub(crate) mod install;
 pub(crate) mod install_log;

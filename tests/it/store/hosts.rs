@@ -1,6 +1,7 @@
 use muster::{
     boot::{BootId, BootToken},
     inventory::{Host, Key, KeyKind, Source, State, merge, new_id},
+    search::parse,
     store::{EventQuery, FactsSaved, HostPage, HostQuery, HostSort, Store, StoreError, Write},
 };
 
@@ -15,7 +16,7 @@ fn everything() -> HostQuery {
 
 async fn find(store: &Store, text: &str) -> Vec<Host> {
     let query = HostQuery {
-        text: Some(text.to_owned()),
+        search: Some(parse(text).expect("a search").at(at(0))),
         ..everything()
     };
     store.hosts(&query).await.expect("readable").hosts

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use muster::{
     boot::BootId,
     inventory::{HostId, new_id},
+    search::parse,
     store::{HostQuery, Store, Write},
 };
 use muster_facts::{Dimm, Disk, Facts, MacAddr, PciDevice};
@@ -48,7 +49,7 @@ async fn measure_a_room_switched_on() {
 
     let started = Instant::now();
     let query = HostQuery {
-        text: Some("poweredge 00:77:01".to_owned()),
+        search: Some(parse("poweredge 00:77:01").expect("a search").at(at(0))),
         limit: 50,
         ..HostQuery::default()
     };

@@ -1,6 +1,6 @@
 //! The ledger on disk, the same on SQLite and PostgreSQL.
 
-mod databases;
+pub(crate) mod databases;
 mod desired;
 mod hosts;
 mod installs;
@@ -38,7 +38,8 @@ async fn an_empty_database_says_what_it_lacks() {
             "m20261124_000003_installs",
             "m20261124_000004_rules",
             "m20261124_000005_agents",
-            "m20261125_000006_one_install_at_a_time"
+            "m20261125_000006_one_install_at_a_time",
+            "m20261125_000007_search"
         ]
     );
     assert_eq!(store.migrate().await.expect("applies"), pending);
