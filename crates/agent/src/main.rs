@@ -19,7 +19,8 @@ usage: muster-agent facts [--root DIR]
 facts    prints what this machine says of itself, as JSON.
 metrics  prints what this machine measures, as JSON: shares and rates over one second.
 serve    reports to the server for as long as the machine runs. MUSTER_SERVER and MUSTER_TOKEN are read from the
-         environment, else from FILE (/etc/muster/agent.env). The credential is kept beside FILE.
+         environment, else from FILE (/etc/muster/agent.env). The credential is kept beside FILE, and
+         samples that the server does not have yet in STATE_DIRECTORY (/var/lib/muster-agent).
 
 With --root the machine below DIR is read, and FILE is looked for there. Only a machine that runs has rates and space of
 file systems.
@@ -67,6 +68,10 @@ fn serve_options(args: &[OsString]) -> Option<serve::Options> {
     let mut options = serve::Options::below(root.unwrap_or(Path::new("/")));
     if let Some(env) = env {
         env.clone_into(&mut options.env);
+    }
+    // What systemd made for the service (systemd.exec(5), `StateDirectory=`).
+    if let Some(state) = std::env::var_os("STATE_DIRECTORY").filter(|_| root.is_none()) {
+        options.state = state.into();
     }
     Some(options)
 }

@@ -123,6 +123,8 @@ fn bounded(text: &str) -> String {
 mod tests {
     use std::fs;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn write(root: &Path, files: &[(&str, &str)]) {
@@ -190,5 +192,57 @@ mod tests {
         assert_eq!(bounded("eth0"), "eth0");
         assert_eq!(bounded(&"é".repeat(100)).len(), 128);
         assert_eq!(bounded(&format!("x{}", "é".repeat(100))).len(), 127);
+    }
+
+    /// Each file that is read, as a machine might have it.
+    const FILES: [(&str, &str); 13] = [
+        ("proc/stat", "cpu  100 0 100 800 0 0 0 0 0 0\n"),
+        ("proc/uptime", "25723.22 7556.98\n"),
+        ("proc/loadavg", "2.56 1.95 1.39 4/117 24097\n"),
+        ("proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 500 kB\n"),
+        ("proc/diskstats", "   8  0 sda 1 0 8 5 10 0 600 5 0 20 9\n"),
+        ("sys/block/sda/size", "8\n"),
+        (
+            "proc/net/dev",
+            "head\nhead\n  eth0: 1000 1 0 0 0 0 0 0 500 1 0 0 0 0 0 0\n",
+        ),
+        ("proc/net/tcp", "head\n   0: 0100007F:1F90 00000000:0000 0A 0:0\n"),
+        (
+            "proc/net/udp6",
+            "head\n 0: 00000000000000000000000001000000:0277 0:0 07 0:0\n",
+        ),
+        ("proc/self/mountinfo", "27 1 254:0 / /a\\040b rw - ext4 /dev/vda rw\n"),
+        ("sys/class/hwmon/hwmon0/name", "nvme\n"),
+        ("sys/class/hwmon/hwmon0/temp1_label", "Composite\n"),
+        ("sys/class/hwmon/hwmon0/temp1_input", "38850\n"),
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// What the kernel says is read by rules that it may not keep.
+        #[test]
+        fn nothing_that_a_file_may_hold_stops_a_sample(
+            changes in proptest::collection::vec((0..FILES.len(), 0..60_usize, any::<u8>()), 1..40),
+        ) {
+            let root = tempfile::tempdir().unwrap();
+            write(root.path(), &FILES);
+            let mut gauge = Gauge::new(root.path());
+            let now = Instant::now();
+            gauge.measure(now, UNIX_EPOCH);
+            for (file, place, byte) in changes {
+                let path = root.path().join(FILES[file].0);
+                let mut text = fs::read(&path).unwrap();
+                match text.get_mut(place) {
+                    Some(old) => *old = byte,
+                    None => text.push(byte),
+                }
+                fs::write(path, text).unwrap();
+            }
+            let sample = gauge.measure(now + Duration::from_secs(60), UNIX_EPOCH);
+            let json = serde_json::to_string(&sample).unwrap();
+            prop_assert!(!json.contains("null"), "{}", json);
+            prop_assert!(serde_json::from_str::<Sample>(&json).is_ok());
+        }
     }
 }
