@@ -11,6 +11,7 @@ mod image;
 mod lab;
 mod layers;
 mod mirror;
+mod package;
 mod postgres;
 mod setup;
 mod stand_in;
@@ -50,6 +51,8 @@ enum Command {
     },
     /// Build the agent as one static program, and put it beside the collection image for installed machines.
     Agent,
+    /// Build the agent's packages, .deb and .rpm.
+    Package,
     /// Renew what browsers load from the lock file in templates/web; needs node.
     Assets,
     /// Build the collection image and fetch the boot loaders.
@@ -84,6 +87,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Fuzz { targets, seconds } => fuzz::run(seconds, &targets),
         Command::Agent => agent::publish(&repository(), &repository().join(image::OUT)).map(drop),
+        Command::Package => package::run(&repository()),
         Command::Assets => assets::run(&repository()),
         Command::Image(options) => image::run(&repository(), &options),
         Command::Mirror(options) => mirror::run(&repository(), &options),

@@ -27,6 +27,7 @@ const NEED: &[Package] = &[
         "holds pykickstart, which reads our kickstarts as Anaconda does",
     ),
     Package::for_command("debconf", "debconf-set-selections", "checks our preseed files"),
+    Package::for_command("rpm", "rpm", "reads the package of the agent that we build"),
     Package::for_command("gnupg", "gpg", "signs the index of a mirror"),
     Package::for_command("gpgv", "gpgv", "verifies what was signed"),
     Package::for_command(

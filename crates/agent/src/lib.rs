@@ -3,6 +3,7 @@
 pub mod aside;
 pub mod gather;
 pub mod init;
+pub mod measure;
 pub mod net;
 pub mod report;
 pub mod serve;

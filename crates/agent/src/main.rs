@@ -4,19 +4,26 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
+use muster_agent::measure::Gauge;
 use muster_agent::{gather, init, serve};
 
 const USAGE: &str = "\
 usage: muster-agent facts [--root DIR]
+       muster-agent metrics [--root DIR]
        muster-agent serve [--root DIR] [--env FILE]
        muster-agent version
 
-facts  prints what this machine says of itself, as JSON.
-serve  reports to the server for as long as the machine runs. MUSTER_SERVER and MUSTER_TOKEN are read from the
-       environment, else from FILE (/etc/muster/agent.env). The credential is kept beside FILE.
+facts    prints what this machine says of itself, as JSON.
+metrics  prints what this machine measures, as JSON: shares and rates over one second.
+serve    reports to the server for as long as the machine runs. MUSTER_SERVER and MUSTER_TOKEN are read from the
+         environment, else from FILE (/etc/muster/agent.env). The credential is kept beside FILE, and
+         samples that the server does not have yet in STATE_DIRECTORY (/var/lib/muster-agent).
 
-With --root the machine below DIR is read, and FILE is looked for there.
+With --root the machine below DIR is read, and FILE is looked for there. Only a machine that runs has rates and space of
+file systems.
 Started by the kernel as /init it is the collection image's only program.
 ";
 
@@ -29,6 +36,8 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["facts"] => print_facts(Path::new("/")),
         ["facts", "--root", _] => print_facts(Path::new(&args[2])),
+        ["metrics"] => print_metrics(Path::new("/")),
+        ["metrics", "--root", _] => print_metrics(Path::new(&args[2])),
         ["serve", ..] => match serve_options(&args[1..]) {
             Some(options) => serve::run(&options),
             None => usage(),
@@ -60,6 +69,10 @@ fn serve_options(args: &[OsString]) -> Option<serve::Options> {
     if let Some(env) = env {
         env.clone_into(&mut options.env);
     }
+    // What systemd made for the service (systemd.exec(5), `StateDirectory=`).
+    if let Some(state) = std::env::var_os("STATE_DIRECTORY").filter(|_| root.is_none()) {
+        options.state = state.into();
+    }
     Some(options)
 }
 
@@ -73,10 +86,26 @@ fn is_init(args: &[OsString]) -> bool {
 
 /// Prints the facts of the machine whose root directory is `root` as JSON.
 fn print_facts(root: &Path) -> ExitCode {
-    match serde_json::to_string_pretty(&gather::facts(root)) {
+    print_json("facts", &gather::facts(root))
+}
+
+/// Prints what the machine whose root directory is `root` measures as JSON. Rates are over a second; a tree that was copied
+/// does not change in one.
+fn print_metrics(root: &Path) -> ExitCode {
+    let mut gauge = Gauge::new(root);
+    let first = gauge.measure(Instant::now(), SystemTime::now());
+    if root != Path::new("/") {
+        return print_json("metrics", &first);
+    }
+    thread::sleep(Duration::from_secs(1));
+    print_json("metrics", &gauge.measure(Instant::now(), SystemTime::now()))
+}
+
+fn print_json(what: &str, value: &impl serde::Serialize) -> ExitCode {
+    match serde_json::to_string_pretty(value) {
         Ok(json) => print(&json),
         Err(error) => {
-            eprintln!("muster-agent: facts cannot be written as json: {error}");
+            eprintln!("muster-agent: {what} cannot be written as json: {error}");
             ExitCode::FAILURE
         }
     }

@@ -7,7 +7,7 @@ use muster_facts::{Disk, DiskBus, DiskKind};
 use super::pci;
 use super::tree::Tree;
 
-const FOLDER: &str = "sys/block";
+pub(crate) const FOLDER: &str = "sys/block";
 /// Sizes in sysfs are in these units whatever the disk's own block size is.
 const SECTOR: u64 = 512;
 /// What the driver of optical drives states as long as it has seen no medium.
@@ -106,7 +106,7 @@ pub(super) fn gather(tree: &Tree, name: String) -> Option<Disk> {
 /// Leaves out what the kernel made up (loop, RAM, device-mapper, md, network block devices), floppy
 /// drives, and the parts of an eMMC that show up beside it. `NVMe` disks with several paths are below
 /// `/devices/virtual` all the same.
-fn is_whole_disk(name: &str, path: &str) -> bool {
+pub(crate) fn is_whole_disk(name: &str, path: &str) -> bool {
     const MADE_UP: [&str; 12] = [
         "loop", "ram", "zram", "dm-", "md", "nbd", "zd", "drbd", "bcache", "rbd", "fd", "ublkb",
     ];

@@ -7,16 +7,16 @@
 
 mod bmc;
 mod cpu;
-mod disk;
+pub(crate) mod disk;
 mod dmi;
 mod host;
 mod lldp;
 mod memory;
-mod nic;
+pub(crate) mod nic;
 mod parts;
 mod pci;
 pub mod smbios;
-mod tree;
+pub(crate) mod tree;
 mod virt;
 
 use std::path::{Path, PathBuf};

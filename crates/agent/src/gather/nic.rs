@@ -8,7 +8,7 @@ use super::pci;
 use super::tree::Tree;
 use crate::sys;
 
-pub(super) const FOLDER: &str = "sys/class/net";
+pub(crate) const FOLDER: &str = "sys/class/net";
 /// `ARPHRD_ETHER`: the only kind of link whose addresses are six bytes.
 const ETHERNET: &str = "1";
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 
 use muster_facts::{Unread, trim_text};
@@ -12,13 +12,13 @@ const FILE_LIMIT: u64 = 4 << 20;
 
 /// A root directory and what could not be read below it.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     root: PathBuf,
     unread: RefCell<Vec<Unread>>,
 }
 
 impl Tree {
-    pub(super) fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
             unread: RefCell::default(),
@@ -26,17 +26,17 @@ impl Tree {
     }
 
     /// Whether this is the machine that runs, which can be asked by other means than files.
-    pub(super) fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.root == Path::new("/")
     }
 
     /// What could not be read, in the order it was found.
-    pub(super) fn into_unread(self) -> Vec<Unread> {
+    pub(crate) fn into_unread(self) -> Vec<Unread> {
         self.unread.into_inner()
     }
 
     /// Notes that `what` is missing from the facts, and why.
-    pub(super) fn note(&self, what: &str, why: String) {
+    pub(crate) fn note(&self, what: &str, why: String) {
         self.unread.borrow_mut().push(Unread {
             what: what.to_owned(),
             why,
@@ -44,18 +44,18 @@ impl Tree {
     }
 
     /// Notes a file or folder without which `what` cannot be told.
-    pub(super) fn note_missing(&self, what: &str, path: &str) {
+    pub(crate) fn note_missing(&self, what: &str, path: &str) {
         self.note(what, format!("/{path}: not there"));
     }
 
     /// Whether a file or folder is there.
-    pub(super) fn exists(&self, path: &str) -> bool {
+    pub(crate) fn exists(&self, path: &str) -> bool {
         self.path(path).exists()
     }
 
     /// The bytes of a file. A file that is not there, or to which its driver has no answer, is
     /// `None`; one that cannot be read for another reason is noted as well.
-    pub(super) fn bytes(&self, what: &str, path: &str) -> Option<Vec<u8>> {
+    pub(crate) fn bytes(&self, what: &str, path: &str) -> Option<Vec<u8>> {
         match read(&self.path(path)) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
@@ -68,24 +68,32 @@ impl Tree {
     }
 
     /// The text of a file, as [`Tree::bytes`]; bytes that are no UTF-8 are replaced.
-    pub(super) fn text(&self, what: &str, path: &str) -> Option<String> {
+    pub(crate) fn text(&self, what: &str, path: &str) -> Option<String> {
         self.bytes(what, path)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// The lines of a file one after the other, for those that may be long and need not be read to their end. What cannot be
+    /// read has no lines; a line that is no UTF-8 is the last.
+    pub(crate) fn lines(&self, path: &str) -> impl Iterator<Item = String> {
+        let file = File::open(self.path(path)).ok();
+        file.into_iter()
+            .flat_map(|file| BufReader::new(file.take(FILE_LIMIT)).lines().map_while(Result::ok))
+    }
+
     /// The one value of an attribute, trimmed; `None` when it is blank.
-    pub(super) fn value(&self, what: &str, path: &str) -> Option<String> {
+    pub(crate) fn value(&self, what: &str, path: &str) -> Option<String> {
         trim_text(&self.text(what, path)?)
     }
 
     /// The number of an attribute, in decimal.
-    pub(super) fn number<T: std::str::FromStr>(&self, what: &str, path: &str) -> Option<T> {
+    pub(crate) fn number<T: std::str::FromStr>(&self, what: &str, path: &str) -> Option<T> {
         self.value(what, path)?.parse().ok()
     }
 
     /// The names in a folder, sorted with numbers in numeric order; `None` when it is not there.
     /// One that cannot be read is noted.
-    pub(super) fn names(&self, what: &str, path: &str) -> Option<Vec<String>> {
+    pub(crate) fn names(&self, what: &str, path: &str) -> Option<Vec<String>> {
         let entries = match fs::read_dir(self.path(path)) {
             Ok(entries) => entries,
             Err(error) => {
@@ -104,14 +112,14 @@ impl Tree {
     }
 
     /// The last part of what a symbolic link points to, such as the name of a driver.
-    pub(super) fn link_name(&self, path: &str) -> Option<String> {
+    pub(crate) fn link_name(&self, path: &str) -> Option<String> {
         let target = fs::read_link(self.root.join(path)).ok()?;
         Some(target.file_name()?.to_str()?.to_owned())
     }
 
     /// Where a symbolic link leads, as a path below the root, by its text alone: what it leads to
     /// need not be there. `None` when `path` is no link or leads out of the root.
-    pub(super) fn link_path(&self, path: &str) -> Option<String> {
+    pub(crate) fn link_path(&self, path: &str) -> Option<String> {
         let target = fs::read_link(self.root.join(path)).ok()?;
         let mut parts: Vec<&str> = match target.is_absolute() {
             true => Vec::new(),
@@ -162,7 +170,7 @@ fn is_no_answer(error: &io::Error) -> bool {
 }
 
 /// An error in plain words, without the number of the operating system.
-pub(super) fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => "permission denied; run as root".to_owned(),
         ErrorKind::NotFound => "not there".to_owned(),

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use muster_facts::Facts;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use ureq::unversioned::transport::DefaultConnector;
 
 use super::names::Names;
@@ -36,8 +35,8 @@ pub enum ReportError {
     /// The server answered something this program does not understand.
     #[error("the server's answer is not understood: {0}")]
     Malformed(String),
-    /// The facts cannot be written as JSON.
-    #[error("the facts cannot be written as json: {0}")]
+    /// The report cannot be written as JSON.
+    #[error("the report cannot be written as json: {0}")]
     Unwritable(String),
 }
 
@@ -96,9 +95,9 @@ impl Exchange {
     }
 }
 
-/// Facts as they are sent.
-pub(super) fn written(facts: &Facts) -> Result<Vec<u8>, ReportError> {
-    serde_json::to_vec(facts).map_err(|error| ReportError::Unwritable(error.to_string()))
+/// A report as it is sent.
+pub(super) fn written(report: &impl Serialize) -> Result<Vec<u8>, ReportError> {
+    serde_json::to_vec(report).map_err(|error| ReportError::Unwritable(error.to_string()))
 }
 
 fn read(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Vec<u8>, ReportError> {

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use muster_facts::Facts;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::ReportError;
 use super::exchange::{Exchange, answer, written};
@@ -13,6 +14,15 @@ use super::exchange::{Exchange, answer, written};
 pub struct Enrolment {
     /// The host's id in the ledger.
     pub host: String,
+}
+
+/// A sign of life with what was measured.
+#[derive(Debug, Default, Serialize)]
+pub struct Beat {
+    /// Samples in order of their numbers, each as JSON: `{"sequence":17, …}`.
+    pub samples: Vec<Box<RawValue>>,
+    /// Samples that were thrown away since the last one that was acknowledged.
+    pub dropped: u64,
 }
 
 /// The server's answer to a report and to a sign of life.
@@ -32,6 +42,9 @@ pub struct AgentAnswer {
     /// Time between two looks whether the facts have changed, seconds.
     #[serde(default = "default_look")]
     pub look_seconds: u64,
+    /// The highest number of a sample that is on the server's disk; `None` from one that takes no samples.
+    #[serde(default)]
+    pub acknowledged: Option<u64>,
 }
 
 const fn default_heartbeat() -> u64 {
@@ -82,12 +95,12 @@ impl AgentServer {
         answer(&self.0.post("/agent/v1/facts", &written(facts)?)?)
     }
 
-    /// Says that this machine is there, and nothing else.
+    /// Says that this machine is there, and what it has measured.
     ///
     /// # Errors
     /// When it did not arrive or was refused.
-    pub fn heartbeat(&self) -> Result<AgentAnswer, ReportError> {
-        answer(&self.0.post("/agent/v1/heartbeat", b"")?)
+    pub fn heartbeat(&self, beat: &Beat) -> Result<AgentAnswer, ReportError> {
+        answer(&self.0.post("/agent/v1/heartbeat", &written(beat)?)?)
     }
 }
 
@@ -108,5 +121,6 @@ mod tests {
             (answer.heartbeat_seconds, answer.look_seconds, answer.report),
             (60, 300, false)
         );
+        assert_eq!(answer.acknowledged, None);
     }
 }

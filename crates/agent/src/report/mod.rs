@@ -6,7 +6,7 @@ mod installed;
 mod names;
 
 pub use exchange::ReportError;
-pub use installed::{AgentAnswer, AgentServer, Enrolment, enrol};
+pub use installed::{AgentAnswer, AgentServer, Beat, Enrolment, enrol};
 
 use std::fmt;
 

@@ -13,6 +13,8 @@ use crate::gather;
 const LLDP_WAIT: Duration = Duration::from_secs(32);
 /// They are listened to this often; a machine's cables are seldom moved.
 const LLDP_EVERY: Duration = Duration::from_secs(3600);
+/// The one that reports and the one that measures.
+const OWN_THREADS: usize = 2;
 /// Threads that hang in the kernel, on a disk that is dying, are left behind by each look. Beyond these nothing more is
 /// asked until they are gone.
 const MOST_LEFT_BEHIND: usize = 32;
@@ -50,7 +52,7 @@ impl Looker {
 
     /// The machine as it is now. The first look does not wait for switches, as an installation may wait for it.
     pub(super) fn look(&mut self) -> Result<Facts, String> {
-        let left_behind = threads().saturating_sub(1);
+        let left_behind = threads().saturating_sub(OWN_THREADS);
         if left_behind > MOST_LEFT_BEHIND {
             return Err(format!(
                 "{left_behind} questions to the hardware were never answered; nothing more is asked until they are"

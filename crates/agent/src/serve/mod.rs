@@ -1,24 +1,32 @@
 //! `muster-agent serve`: the service on an installed machine.
 //!
 //! It enrols once with the token that the installation left for it, then tells the server that the machine is there
-//! ([`Rhythm`] says when) and what it is, at the start and when that changes. It never gives up: whatever fails is said on
-//! standard error, which is the journal, and tried again later. SIGTERM ends it at once, as nothing is ever half written.
+//! ([`rhythm`] says when), what it measures and what it is, at the start and when that changes. It never gives up: whatever
+//! fails is said on standard error, which is the journal, and tried again later; what was measured meanwhile waits in a
+//! [`queue`] on disk. SIGTERM ends it at once, as nothing is ever half written that is not told apart.
 
+mod delivery;
 mod keeping;
 mod look;
 mod patience;
+mod queue;
 mod rhythm;
+mod sampler;
+mod serving;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::report::{AgentServer, ReportError, enrol};
+use crate::report::{AgentServer, Beat, ReportError, enrol};
+use delivery::Samples;
 use keeping::{Files, Given};
 use look::Looker;
 use patience::{Patience, Setback};
-use rhythm::{Due, Rhythm};
+use queue::{Bounds, Queue};
+use sampler::Sampler;
+use serving::Serving;
 
 /// What the command line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +35,8 @@ pub struct Options {
     pub root: PathBuf,
     /// Where `MUSTER_SERVER` and `MUSTER_TOKEN` are when they are not in the environment; the credential is kept beside it.
     pub env: PathBuf,
+    /// Where samples wait for the server.
+    pub state: PathBuf,
 }
 
 impl Options {
@@ -36,6 +46,7 @@ impl Options {
         Self {
             root: root.to_owned(),
             env: root.join("etc/muster/agent.env"),
+            state: root.join("var/lib/muster-agent"),
         }
     }
 }
@@ -69,9 +80,15 @@ pub fn run(options: &Options) -> ExitCode {
     ));
     let mut looker = Looker::new(&options.root);
     let mut door = Door::new(&files, given);
+    let samples = Samples::new(Queue::open(&options.state, Bounds::default()));
+    let mut sampler: Option<Sampler> = None;
     loop {
         let credential = door.credential();
-        let refused = Serving::new(door.server(), &credential, &mut looker).run();
+        samples.lock().belong_to(&credential);
+        let sampler = sampler.get_or_insert_with(|| Sampler::start(&options.root, samples.clone()));
+        let server = AgentServer::new(door.server(), &credential);
+        let mut serving = Serving::new(server, serving::Real(sampler), &mut looker, samples.clone());
+        let refused = serving.run();
         say(&refused.words);
         door.refused(refused.pause);
     }
@@ -169,7 +186,7 @@ impl<'a> Door<'a> {
             // The next try has a new one.
             self.files.discard();
         } else if TOKEN_USELESS.contains(&code.as_str()) {
-            match AgentServer::new(&self.given.server, proposed).heartbeat() {
+            match AgentServer::new(&self.given.server, proposed).heartbeat(&Beat::default()) {
                 Ok(answer) => return Ok(answer.host),
                 Err(unknown) if is_refused_credential(&unknown) => self.useless = Some(token.to_owned()),
                 // Whether the credential is known was not said: both are offered again.
@@ -198,116 +215,8 @@ enum Failed {
     There(ReportError),
 }
 
-/// One credential at work.
-struct Serving<'a> {
-    server: AgentServer,
-    looker: &'a mut Looker,
-    rhythm: Rhythm,
-    patience: Patience,
-    known_as: Option<String>,
-}
-
-impl<'a> Serving<'a> {
-    fn new(server: &str, credential: &str, looker: &'a mut Looker) -> Self {
-        Self {
-            server: AgentServer::new(server, credential),
-            looker,
-            rhythm: Rhythm::new(Instant::now()),
-            patience: Patience::default(),
-            known_as: None,
-        }
-    }
-
-    /// Reports and says that the machine is there until the server refuses the credential.
-    fn run(mut self) -> Setback {
-        loop {
-            let (due, pause) = self.rhythm.next(Instant::now());
-            thread::sleep(pause);
-            let answer = match due {
-                Due::Look => match self.look() {
-                    Some(answer) => answer,
-                    None => continue,
-                },
-                Due::Heartbeat => self.server.heartbeat(),
-            };
-            let now = Instant::now();
-            match answer {
-                Ok(answer) => {
-                    if self.patience.success() {
-                        say("the server answers again");
-                    }
-                    self.tell_name(&answer.host, answer.name.as_deref());
-                    self.rhythm.answered(&answer, now);
-                }
-                Err(error) if is_refused_credential(&error) => {
-                    return Setback::slow(format!(
-                        "the server refuses this machine's credential: {error}; install the machine anew, or give its \
-                         agent a new token"
-                    ));
-                }
-                // The machine is there all the same, and goes on saying so.
-                Err(error) if due == Due::Look && is_refused_report(&error) => {
-                    say(&format!("the server does not take the facts of this machine: {error}"));
-                    self.rhythm.reported();
-                }
-                Err(error) => {
-                    let setback = self.patience.failure(self.server.base(), &error);
-                    say(&setback.words);
-                    self.rhythm.failed(due, setback.pause, now);
-                }
-            }
-        }
-    }
-
-    /// Looks at the machine, and reports when there is something new. `None`: there is not.
-    fn look(&mut self) -> Option<Result<crate::report::AgentAnswer, ReportError>> {
-        let wanted = self.rhythm.is_wanted();
-        let found = self.looker.look();
-        self.rhythm.looked(Instant::now());
-        let facts = match found {
-            Ok(facts) => facts,
-            Err(why) => {
-                say(&why);
-                return None;
-            }
-        };
-        if !self.looker.is_due(&facts, wanted) {
-            return None;
-        }
-        let answer = self.server.facts(&facts);
-        match &answer {
-            Ok(_) => {
-                self.looker.told(&facts);
-                say("the facts of this machine are reported");
-            }
-            Err(error) if is_refused_report(error) => self.looker.refused(&facts),
-            Err(_) => {}
-        }
-        Some(answer)
-    }
-
-    fn tell_name(&mut self, host: &str, name: Option<&str>) {
-        let name = name.unwrap_or(host);
-        if self.known_as.as_deref() != Some(name) {
-            say(&format!("the server knows this machine as {name}"));
-            self.known_as = Some(name.to_owned());
-        }
-    }
-}
-
 const fn is_refused_credential(error: &ReportError) -> bool {
     matches!(error, ReportError::Refused { status: 401 | 403, .. })
-}
-
-/// Whether the server has understood the facts and does not take them.
-const fn is_refused_report(error: &ReportError) -> bool {
-    matches!(
-        error,
-        ReportError::Refused {
-            status: 409 | 413 | 422,
-            ..
-        }
-    )
 }
 
 /// A line for the journal.
@@ -341,16 +250,7 @@ mod tests {
             for mut stream in listener.incoming().flatten() {
                 let mut asked = Vec::new();
                 let mut piece = [0; 4096];
-                // An enrolment ends with its body, and a heartbeat with its head.
-                let ends = |asked: &[u8]| {
-                    let end: &[u8] = if asked.starts_with(b"POST /boot") {
-                        b"}"
-                    } else {
-                        b"\r\n\r\n"
-                    };
-                    asked.ends_with(end)
-                };
-                while !ends(&asked) {
+                while !asked.ends_with(b"}") {
                     let Ok(read @ 1..) = stream.read(&mut piece) else { break };
                     asked.extend_from_slice(&piece[..read]);
                 }

@@ -11,6 +11,8 @@ const SLOW: Duration = Duration::from_secs(600);
 const SOON: Duration = Duration::from_secs(60);
 /// First pause after a server that cannot be reached; doubled each time.
 const FIRST: Duration = Duration::from_secs(2);
+/// Longest pause that a server may ask for.
+const LONGEST_TOLD: Duration = Duration::from_secs(3600);
 /// Longest pause for a server that may be there again.
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -61,7 +63,7 @@ impl Patience {
                 status: 429 | 503,
                 retry_after: Some(told),
                 ..
-            } => (*told).clamp(Duration::from_secs(1), LONGEST),
+            } => return self.told_when(server, error, *told),
             ReportError::Refused { status, .. } if (400..500).contains(status) && ![408, 425, 429].contains(status) => {
                 SLOW
             }
@@ -70,8 +72,18 @@ impl Patience {
                 FIRST.saturating_mul(1 << self.failures.min(8)).min(LONGEST)
             }
         };
+        self.after(server, error, scattered(pause))
+    }
+
+    /// Never before the server says, and spread over a while after it.
+    fn told_when(&mut self, server: &str, error: &ReportError, told: Duration) -> Setback {
+        let told = told.clamp(Duration::from_secs(1), LONGEST_TOLD);
+        let spread = scattered(told).saturating_sub(told.mul_f64(0.75));
+        self.after(server, error, told + spread)
+    }
+
+    fn after(&mut self, server: &str, error: &ReportError, pause: Duration) -> Setback {
         self.failures = self.failures.saturating_add(1);
-        let pause = scattered(pause);
         Setback {
             words: format!("{server}: {error}; tried again in {} s", pause.as_secs()),
             pause,
@@ -116,10 +128,11 @@ mod tests {
         let mut patience = Patience::default();
         assert!(about(patience.failure("http://a", &refused(422, None)).pause, 600));
         assert!(about(patience.failure("http://a", &refused(403, None)).pause, 600));
-        assert!(about(patience.failure("http://a", &refused(503, Some(7))).pause, 7));
-        assert!(about(
-            patience.failure("http://a", &refused(503, Some(86_400))).pause,
-            300
-        ));
+        for _ in 0..100 {
+            let pause = patience.failure("http://a", &refused(503, Some(8))).pause;
+            assert!((8..=12).contains(&pause.as_secs()), "{pause:?}");
+            let pause = patience.failure("http://a", &refused(429, Some(86_400))).pause;
+            assert!((3600..=5400).contains(&pause.as_secs()), "{pause:?}");
+        }
     }
 }

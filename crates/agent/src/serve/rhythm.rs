@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::scattered;
 use crate::report::AgentAnswer;
 
 /// Between two signs of life, until the server says otherwise.
@@ -11,6 +12,8 @@ const LOOK: Duration = Duration::from_secs(300);
 /// Bounds on what a server may ask for, seconds.
 const HEARTBEAT_BOUNDS: (u64, u64) = (1, 3600);
 const LOOK_BOUNDS: (u64, u64) = (30, 86_400);
+/// Between two requests while samples are waiting that the server would take.
+const SOON: Duration = Duration::from_secs(4);
 /// Facts that the server wants are looked up at most this often.
 const WANTED_AGAIN: Duration = Duration::from_secs(10);
 
@@ -33,6 +36,8 @@ pub(super) struct Rhythm {
     wanted: bool,
     /// After a failure nothing is done before.
     not_before: Instant,
+    /// Makes a pause that is never the same.
+    scatter: fn(Duration) -> Duration,
 }
 
 impl Rhythm {
@@ -45,6 +50,7 @@ impl Rhythm {
             next_look: now,
             wanted: true,
             not_before: now,
+            scatter: scattered,
         }
     }
 
@@ -73,12 +79,27 @@ impl Rhythm {
         let within = |seconds: u64, (least, most): (u64, u64)| Duration::from_secs(seconds.clamp(least, most));
         self.heartbeat = within(answer.heartbeat_seconds, HEARTBEAT_BOUNDS);
         self.look = within(answer.look_seconds, LOOK_BOUNDS);
-        self.next_heartbeat = now + self.heartbeat;
+        self.next_heartbeat = now + (self.scatter)(self.heartbeat);
         self.wanted = answer.report;
         self.next_look = self.next_look.min(now + self.look);
         if answer.report {
             self.next_look = self.next_look.min(now + WANTED_AGAIN);
         }
+    }
+
+    /// Between two signs of life.
+    pub(super) const fn heartbeat(&self) -> Duration {
+        self.heartbeat
+    }
+
+    /// There is more to send than went into one request.
+    pub(super) fn has_more(&mut self, now: Instant) {
+        self.next_heartbeat = self.next_heartbeat.min(now + (self.scatter)(SOON));
+    }
+
+    /// Samples were not taken: others are tried soon.
+    pub(super) fn refused(&mut self, now: Instant) {
+        self.next_heartbeat = now + (self.scatter)(SOON);
     }
 
     /// The facts were reported, whatever became of that.
@@ -107,6 +128,15 @@ mod tests {
             report,
             heartbeat_seconds,
             look_seconds,
+            acknowledged: None,
+        }
+    }
+
+    /// One whose pauses are always the same.
+    fn steady(now: Instant) -> Rhythm {
+        Rhythm {
+            scatter: |pause| pause,
+            ..Rhythm::new(now)
         }
     }
 
@@ -117,7 +147,7 @@ mod tests {
     #[test]
     fn a_look_comes_first_and_then_signs_of_life_between_looks() {
         let mut now = Instant::now();
-        let mut rhythm = Rhythm::new(now);
+        let mut rhythm = steady(now);
         assert_eq!(rhythm.next(now), (Due::Look, Duration::ZERO));
         assert!(rhythm.is_wanted());
         rhythm.looked(now);
@@ -135,7 +165,7 @@ mod tests {
     #[test]
     fn the_server_sets_the_pace_within_bounds_and_may_ask_for_a_report() {
         let now = Instant::now();
-        let mut rhythm = Rhythm::new(now);
+        let mut rhythm = steady(now);
         rhythm.looked(now);
         rhythm.answered(&answer(false, 0, u64::MAX), now);
         assert_eq!(rhythm.next(now), (Due::Heartbeat, seconds(1)));
@@ -145,9 +175,22 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failure_nothing_is_sent_before_its_pause_is_over() {
+    fn signs_of_life_are_scattered_and_what_waits_goes_sooner() {
         let now = Instant::now();
         let mut rhythm = Rhythm::new(now);
+        rhythm.looked(now);
+        rhythm.answered(&answer(false, 60, 300), now);
+        let (_, pause) = rhythm.next(now);
+        assert!((seconds(45)..=seconds(75)).contains(&pause), "{pause:?}");
+        rhythm.has_more(now);
+        let (_, pause) = rhythm.next(now);
+        assert!((seconds(3)..=seconds(5)).contains(&pause), "{pause:?}");
+    }
+
+    #[test]
+    fn after_a_failure_nothing_is_sent_before_its_pause_is_over() {
+        let now = Instant::now();
+        let mut rhythm = steady(now);
         rhythm.looked(now);
         rhythm.failed(Due::Look, seconds(200), now);
         let (_, pause) = rhythm.next(now);

@@ -385,3 +385,21 @@ fn agrees_with_pci_files(root: &Path, facts: &Facts) {
         );
     }
 }
+
+#[test]
+fn a_captured_tree_measures_what_it_holds() {
+    let capture = unpack("tree-i7-1270p.tar.gz");
+    let output = Command::new(env!("CARGO_BIN_EXE_muster-agent"))
+        .args(["metrics", "--root"])
+        .arg(&capture.root)
+        .output()
+        .unwrap();
+    let sample: muster_facts::metrics::Sample = serde_json::from_slice(&output.stdout).unwrap();
+    let text = fs::read_to_string(capture.root.join("proc/meminfo")).unwrap();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap();
+    let memory = sample.memory.unwrap();
+    assert_eq!(memory.total_bytes, bytes(total.trim()));
+    assert!(memory.available_bytes > 0 && memory.available_bytes < memory.total_bytes);
+    // Rates need two readings, and space the machine itself.
+    assert!(sample.cpu.is_none() && sample.disks.is_empty() && sample.filesystems.is_empty());
+}

@@ -199,10 +199,9 @@ fn it_enrols_once_reports_and_says_that_it_is_there() {
     assert_eq!((os.id.as_deref(), os.version.as_deref()), (Some("debian"), Some("13")));
     assert_eq!(facts.kernel.cmdline.as_deref(), Some("root=/dev/vda1 quiet"));
     let heartbeat = next(&asked);
-    assert_eq!(
-        (heartbeat.line.as_str(), heartbeat.body.as_str()),
-        ("POST /agent/v1/heartbeat", "")
-    );
+    assert_eq!(heartbeat.line, "POST /agent/v1/heartbeat");
+    let body: serde_json::Value = serde_json::from_str(&heartbeat.body).unwrap();
+    assert!(body["samples"].is_array() && body["dropped"] == 0, "{body}");
 
     let credential = machine.path("etc/muster/agent.credential");
     assert_eq!(machine.read("etc/muster/agent.credential").trim(), own);
@@ -354,6 +353,55 @@ fn a_newer_token_replaces_a_credential_that_is_not_known_any_more() {
     let own = offered(&enrolled);
     assert_eq!(next(&asked).bearer, own);
     assert_eq!(machine.read("etc/muster/agent.credential").trim(), own);
+}
+
+/// A server that takes samples, as far as this test goes: it has those up to the last that it was sent.
+fn taking(asked: &Asked) -> (u16, String) {
+    let (status, answer) = willing(asked);
+    let acknowledged = numbers(asked).last().copied().unwrap_or(0);
+    if asked.line != "POST /agent/v1/heartbeat" || acknowledged == 3 {
+        // The third is lost on its way back.
+        return (if acknowledged == 3 { 503 } else { status }, answer);
+    }
+    (
+        status,
+        answer.replace('{', &format!("{{\"acknowledged\":{acknowledged},")),
+    )
+}
+
+/// The numbers of the samples in a sign of life.
+fn numbers(asked: &Asked) -> Vec<u64> {
+    let body: serde_json::Value = serde_json::from_str(&asked.body).unwrap_or_default();
+    let samples = body["samples"].as_array().cloned().unwrap_or_default();
+    samples
+        .iter()
+        .filter_map(|sample| sample["sequence"].as_u64())
+        .collect()
+}
+
+#[test]
+fn samples_go_with_signs_of_life_and_their_numbers_outlive_the_process() {
+    let (listener, address) = bind();
+    let machine = Machine::new(address);
+    fs::create_dir_all(machine.path("proc")).unwrap();
+    fs::write(machine.path("proc/loadavg"), "0.5 0.25 0.125 1/2 3\n").unwrap();
+    let asked = server(listener, taking);
+    let agent = machine.serve();
+    let sent = asked.iter().find(|one| !numbers(one).is_empty()).unwrap();
+    assert_eq!(numbers(&sent), [1]);
+    assert!(sent.body.contains(r#""load":[0.5,0.25,0.125]"#), "{}", sent.body);
+    let state = machine.path("var/lib/muster-agent/samples");
+    assert_eq!(fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o600);
+    let third = asked.iter().find(|one| numbers(one).contains(&3)).unwrap();
+    assert_eq!(numbers(&third), [3]);
+    // SIGKILL, before or after the answer is read: the third was not acknowledged, and comes again under its number.
+    drop(agent);
+    let _agent = machine.serve();
+    let again = asked
+        .iter()
+        .find(|one| !numbers(one).is_empty() && one.line.ends_with("heartbeat"))
+        .unwrap();
+    assert_eq!(numbers(&again)[0], 3);
 }
 
 #[test]
