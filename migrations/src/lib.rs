@@ -8,6 +8,7 @@ mod m20261124_000002_profiles;
 mod m20261124_000003_installs;
 mod m20261124_000004_rules;
 mod m20261124_000005_agents;
+mod m20261125_000008_metrics;
 
 /// Applies the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000003_installs::Migration),
             Box::new(m20261124_000004_rules::Migration),
             Box::new(m20261124_000005_agents::Migration),
+            Box::new(m20261125_000008_metrics::Migration),
         ]
     }
 }

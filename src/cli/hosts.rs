@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app,
     config::Settings,
-    inventory::{Host, State},
+    inventory::{Health, Host, State},
     store::{HostPage, HostQuery, HostSort, Store, StoreError},
 };
 
@@ -26,6 +26,9 @@ pub(super) struct HostsArgs {
     /// Only hosts a person should look at.
     #[arg(long)]
     trouble: bool,
+    /// Only hosts of this health: ok, late or lost.
+    #[arg(long)]
+    health: Option<Health>,
     /// At most this many.
     #[arg(long, default_value_t = 100)]
     limit: u64,
@@ -74,6 +77,7 @@ async fn find_hosts(store: &Store, args: &HostsArgs) -> Result<HostPage, StoreEr
             text: (!args.search.is_empty()).then(|| args.search.join(" ")),
             state: args.state,
             trouble: args.trouble,
+            health: args.health.map(|health| (health, app::now())),
             sort: HostSort::LastSeen,
             descending: true,
             offset: 0,
@@ -139,6 +143,7 @@ fn hosts_as_json(page: &HostPage) -> Value {
                 "created_at": host.created_at,
                 "last_seen_at": host.seen_at(),
                 "reported_at": host.reported_at,
+                "heard_at": host.heard_at,
                 "address": host.address,
                 "vendor": summary.vendor,
                 "product": summary.product,

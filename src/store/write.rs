@@ -11,10 +11,12 @@ use sea_orm::{
 };
 
 use super::{
-    AgentCredential, DhcpServerSeen, FactsSaved, Given, Install, InstallLog, StoreError, absorb, agents,
+    AgentCredential, AgentHeard, DhcpServerSeen, FactsSaved, Given, Install, InstallLog, MetricsLaid, StoreError,
+    absorb, agents,
     entity::{boot_token, component, dhcp_server, event, fact_change, fact_set, host, host_key, interface, lease},
     events, facts, hosts, installs,
     leases::lease_row,
+    metrics,
     row::set,
     rules,
     servers::dhcp_server_row,
@@ -25,6 +27,7 @@ use crate::{
     install::InstallId,
     inventory::{Change, Host, HostId, Interface, Key, State},
     ipam::{Lease, LeaseState},
+    metrics::{Block, Step},
 };
 
 /// Rows in one statement: the fastest size on both databases, and far below their limits on values.
@@ -131,6 +134,18 @@ pub enum Write {
         /// When.
         at: DateTime<Utc>,
     },
+    /// An agent gave a sign of life, with what its machine measured.
+    AgentHeard(Box<AgentHeard>),
+    /// What has arrived of a host was laid into blocks. Refused with [`StoreError::Overtaken`] when another server has
+    /// changed one of them meanwhile.
+    MetricsLaid(Box<MetricsLaid>),
+    /// What all hosts measured together at one step.
+    FleetMetrics {
+        /// Which step.
+        step: Step,
+        /// Its points; they replace what was kept at their times.
+        block: Block,
+    },
     /// What rules give a host. Refused with [`StoreError::Overtaken`] when a person has decided about its profile
     /// meanwhile, and with [`StoreError::NameTaken`] when another host was given the name.
     Given(Box<Given>),
@@ -139,9 +154,11 @@ pub enum Write {
 impl Write {
     /// How much of a group it takes up. A report is dozens of rows: many of them in one group would keep the leases
     /// beside them waiting.
-    pub(super) const fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         match self {
             Self::Facts(_) => 16,
+            Self::AgentHeard(heard) => 1 + heard.samples.len() / 8,
+            Self::MetricsLaid(_) => 8,
             _ => 1,
         }
     }
@@ -166,6 +183,7 @@ pub(super) struct Batch {
     events: Vec<event::ActiveModel>,
     servers: BTreeMap<(Ipv4Addr, String), DhcpServerSeen>,
     seen: BTreeMap<HostId, (DateTime<Utc>, Option<IpAddr>)>,
+    heard: Vec<AgentHeard>,
 }
 
 impl Batch {
@@ -187,6 +205,7 @@ impl Batch {
                     *seen = (*at, address.or(seen.1));
                 }
             }
+            Write::AgentHeard(heard) => self.heard.push((**heard).clone()),
             Write::Facts(saved) => {
                 self.flush(connection).await?;
                 save_facts(connection, saved).await?;
@@ -240,6 +259,7 @@ impl Batch {
             }
             update.exec(connection).await?;
         }
+        metrics::write_heard(connection, std::mem::take(&mut self.heard)).await?;
         insert(connection, std::mem::take(&mut self.events), Some(nothing())).await?;
         Ok(())
     }
@@ -442,6 +462,14 @@ async fn write_single(connection: &impl ConnectionTrait, write: &Write) -> Resul
             agents::used(connection, hash, *at).await?;
             None
         }
+        Write::MetricsLaid(laid) => {
+            metrics::write_laid(connection, laid).await?;
+            None
+        }
+        Write::FleetMetrics { step, block } => {
+            metrics::write_fleet(connection, *step, block).await?;
+            None
+        }
         Write::Given(given) => {
             rules::write_given(connection, given).await?;
             None
@@ -484,11 +512,11 @@ pub(super) async fn move_state(connection: &impl ConnectionTrait, moved: &Change
 async fn save_facts(connection: &impl ConnectionTrait, saved: &FactsSaved) -> Result<(), StoreError> {
     let host = &saved.host;
     let search = hosts::search_text(host, saved.interfaces.iter().map(|interface| interface.mac));
-    // What others tell is left alone: the name is people's, the verdict the boot's, and the state is moved only by a
-    // report that moves it, from where that found it.
+    // What others tell is left alone: the name is people's, the verdict the boot's, the sign of life the heartbeat's, and
+    // the state is moved only by a report that moves it, from where that found it.
     let observed = <host::Column as sea_orm::Iterable>::iter().filter(|column| {
-        use host::Column::{BootVerdict, BootedAt, CreatedAt, Id, Name, State};
-        !matches!(column, Id | Name | CreatedAt | BootVerdict | BootedAt | State)
+        use host::Column::{BootVerdict, BootedAt, CreatedAt, HeardAt, Id, Name, State};
+        !matches!(column, Id | Name | CreatedAt | HeardAt | BootVerdict | BootedAt | State)
     });
     let upsert = OnConflict::column(host::Column::Id)
         .update_columns(observed.collect::<Vec<_>>())

@@ -5,6 +5,8 @@ mod desired;
 mod hosts;
 mod leases;
 mod measure;
+mod measure_agents;
+mod metrics;
 mod people;
 mod rules;
 pub(crate) mod samples;
@@ -35,7 +37,8 @@ async fn an_empty_database_says_what_it_lacks() {
             "m20261124_000002_profiles",
             "m20261124_000003_installs",
             "m20261124_000004_rules",
-            "m20261124_000005_agents"
+            "m20261124_000005_agents",
+            "m20261125_000008_metrics"
         ]
     );
     assert_eq!(store.migrate().await.expect("applies"), pending);
