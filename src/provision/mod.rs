@@ -7,6 +7,7 @@ pub mod import;
 pub mod install;
 mod loaders;
 mod long_work;
+pub mod metrics;
 mod repeats;
 pub mod rules;
 pub mod snippets;

@@ -4,6 +4,7 @@ mod again;
 mod agents;
 mod enrolment;
 mod gate;
+mod measured;
 mod races;
 mod real_agent;
 mod refusals;
