@@ -19,7 +19,7 @@ use crate::{
     discovery::{DhcpCounts, Discovery, Feed, FeedItem, MalformedCounts},
     inventory::HostId,
     ipam::Subnet,
-    provision::{Catalog, answers::Answers, install::Installs, rules::Rules},
+    provision::{Catalog, answers::Answers, install::Installs, metrics::Metrics, rules::Rules},
     store::Store,
 };
 
@@ -52,6 +52,7 @@ struct Shared {
     activity: Activity,
     streams: Crowd<Uuid>,
     rules: Rules,
+    metrics: Metrics,
 }
 
 impl PageState {
@@ -60,6 +61,7 @@ impl PageState {
     pub fn new(setup: PageSetup) -> Self {
         Self(Arc::new(Shared {
             rules: Rules::new(setup.discovery.store().clone()),
+            metrics: Metrics::new(setup.discovery.store().clone()),
             catalog: setup.answers.as_ref().map_or_else(
                 || Catalog::new(setup.discovery.store().clone(), setup.discovery.subnets()),
                 |answers| answers.catalog().clone(),
@@ -102,6 +104,11 @@ impl PageState {
             Some(installs) => installs.silence(heard_at),
             None => self.now() - heard_at,
         }
+    }
+
+    /// What installed machines have measured.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// The rules on facts.

@@ -8,6 +8,7 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -36,6 +37,8 @@ pub(super) struct Asked {
     /// Only hosts that need attention.
     #[serde(default)]
     trouble: bool,
+    /// Only hosts of this health: `ok`, `late` or `lost`.
+    health: Option<String>,
     /// `seen` (default), `created`, `name`, `state`, `vendor`, `product`, `serial`, `memory`, `cores` or `disk`.
     sort: Option<String>,
     /// Largest first.
@@ -47,7 +50,7 @@ pub(super) struct Asked {
     limit: Option<u64>,
 }
 
-fn wrong(field: &str, value: &str, known: &str) -> Problem {
+pub(super) fn wrong(field: &str, value: &str, known: &str) -> Problem {
     let value: String = value.chars().take(40).collect();
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
@@ -61,7 +64,7 @@ fn limit(asked: Option<u64>) -> u64 {
 }
 
 impl Asked {
-    fn query(&self) -> Result<HostQuery, Problem> {
+    fn query(&self, now: DateTime<Utc>) -> Result<HostQuery, Problem> {
         const SORTS: [(&str, HostSort); 10] = [
             ("seen", HostSort::LastSeen),
             ("created", HostSort::Created),
@@ -92,10 +95,18 @@ impl Asked {
                 wrong("state", word, &known.join(", "))
             })?),
         };
+        let health = match self.health.as_deref() {
+            None | Some("") => None,
+            Some(word) => {
+                let health = word.parse().map_err(|_| wrong("health", word, "ok, late or lost"))?;
+                Some((health, now))
+            }
+        };
         Ok(HostQuery {
             text: self.q.clone(),
             state,
             trouble: self.trouble,
+            health,
             sort,
             descending: self
                 .descending
@@ -113,9 +124,10 @@ pub(super) async fn hosts(
     State(state): State<PageState>,
     Query(asked): Query<Asked>,
 ) -> Result<Json<HostList>, Problem> {
-    let found = state.store().hosts(&asked.query()?).await?;
+    let now = state.now();
+    let found = state.store().hosts(&asked.query(now)?).await?;
     Ok(Json(HostList {
-        hosts: found.hosts.into_iter().map(Host::from).collect(),
+        hosts: found.hosts.into_iter().map(|host| Host::at(host, now)).collect(),
         total: found.total,
     }))
 }
@@ -134,7 +146,7 @@ pub(super) async fn known(state: &PageState, id: Uuid) -> Result<crate::inventor
 #[utoipa::path(get, path = "/api/v1/hosts/{id}", tag = "hosts", params(("id" = Uuid, Path)), responses(
     (status = 200, body = Host), (status = "default", body = Problem)))]
 pub(super) async fn host(State(state): State<PageState>, Path(id): Path<Uuid>) -> Result<Json<Host>, Problem> {
-    Ok(Json(known(&state, id).await?.into()))
+    Ok(Json(Host::at(known(&state, id).await?, state.now())))
 }
 
 /// The network interfaces of a host.

@@ -7,6 +7,7 @@ mod desired;
 mod distros;
 mod hosts;
 mod installs;
+mod metrics;
 mod network;
 mod object;
 mod plans;
@@ -103,6 +104,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .api(read_hosts, handlers!(hosts::boots))
         .api(read_hosts, handlers!(hosts::transcript))
         .api(read_hosts, handlers!(hosts::events))
+        .api(read_hosts, handlers!(metrics::host_metrics))
+        .api(read_hosts, handlers!(metrics::fleet_metrics))
         .api(read_network, handlers!(network::subnets))
         .api(read_network, handlers!(network::leases))
         .api(read_network, handlers!(network::dhcp_servers))
