@@ -18,7 +18,7 @@ pub fn touched(times: &[i64]) -> BTreeSet<(Step, i64)> {
 
 /// Lays `tail` into `blocks`, which are those that it touches as they are kept. An hour is rolled up from all that was
 /// measured in it: what comes late is not counted twice.
-pub fn lay(tail: Block, blocks: &mut Blocks) {
+pub fn lay(tail: &Block, blocks: &mut Blocks) {
     for start in touched(&tail.times())
         .into_iter()
         .filter_map(|(step, start)| (step == Step::Raw).then_some(start))
@@ -57,9 +57,9 @@ mod tests {
     fn what_comes_in_pieces_is_what_comes_at_once() {
         assert_eq!(Step::Hour.block_of(START) % Step::Raw.block(), 0);
         let (mut once, mut pieces) = (Blocks::new(), Blocks::new());
-        lay(minutes(0..200), &mut once);
+        lay(&minutes(0..200), &mut once);
         for range in [150..200, 0..70, 70..71, 60..150, 10..20] {
-            lay(minutes(range), &mut pieces);
+            lay(&minutes(range), &mut pieces);
         }
         assert_eq!(once, pieces);
         let of = |step| once.iter().filter(move |((its, _), _)| *its == step);

@@ -1,8 +1,8 @@
 //! Blocks as bytes: columns by series, each against the value before, compressed.
 //!
 //! Layout before compression: version, form (measurements or steps), number of times, times as differences, number of
-//! series; of each series its kind, its instance, which times it has, then its columns. A column is the bits of each value
-//! XORed with those before it, byte plane by byte plane: what changes little is zeros, and compresses to nothing.
+//! series; of each series its kind, its instance, which times it has, then its columns. A column is how the bits of each
+//! value differ from those before it, byte plane by byte plane: what changes little is zeros, and compresses to nothing.
 
 use super::{Block, Kind, Point, SeriesName};
 
@@ -44,12 +44,12 @@ impl Block {
             out.extend_from_slice(name.instance.as_bytes());
             present(&mut out, &times, points);
             if steps {
-                column(&mut out, points.iter().map(|point| rounded(point.min)));
-                column(&mut out, points.iter().map(|point| rounded(point.avg)));
-                column(&mut out, points.iter().map(|point| rounded(point.max)));
-                column(&mut out, points.iter().map(|point| u32::from(point.count)));
+                column(&mut out, &points.iter().map(|point| rounded(point.min)));
+                column(&mut out, &points.iter().map(|point| rounded(point.avg)));
+                column(&mut out, &points.iter().map(|point| rounded(point.max)));
+                column(&mut out, &points.iter().map(|point| u32::from(point.count)));
             } else {
-                column(&mut out, points.iter().map(|point| point.avg.to_bits()));
+                column(&mut out, &points.iter().map(|point| point.avg.to_bits()));
             }
         }
         zstd::bulk::compress(&out, LEVEL).map_err(|_| BrokenBlock("it cannot be compressed"))
@@ -160,7 +160,7 @@ fn present(out: &mut Vec<u8>, times: &[i64], points: &[Point]) {
     out.extend_from_slice(&marks);
 }
 
-fn column(out: &mut Vec<u8>, values: impl Iterator<Item = u32> + Clone) {
+fn column(out: &mut Vec<u8>, values: &(impl Iterator<Item = u32> + Clone)) {
     for plane in 0..4 {
         let mut before = 0;
         for value in values.clone() {

@@ -230,7 +230,7 @@ impl Metrics {
                     blocks.insert((*step, *start), Block::unpack(&kept.data)?);
                 }
             }
-            metrics::lay(tail, &mut blocks);
+            metrics::lay(&tail, &mut blocks);
             let packed = versions.into_iter().filter_map(|(step, start, kept)| {
                 let block = blocks.remove(&(step, start))?;
                 let version = kept.map_or(0, |kept| kept.version);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{browser::Browser, set_up, site::Site};
+use crate::{browser::Browser, screens::looks_at, set_up, site::Site};
 
 /// All charts have been asked for.
 pub(crate) const DRAWN: &str =
@@ -29,12 +29,16 @@ async fn charts_are_drawn_and_looked_at_closer() {
     // The hour in which it was off is no line: ink is missing there and beside it is some.
     let ink = r"(function () {
         var canvas = document.querySelector('[data-name=load] canvas'), context = canvas.getContext('2d');
-        var inked = 0, columns = 0, left = canvas.width * 0.1, right = canvas.width * 0.98;
-        for (var x = Math.round(left); x < right; x += 1) {
-            var pixels = context.getImageData(x, Math.round(canvas.height * 0.05), 1, Math.round(canvas.height * 0.75)).data, strong = 0;
-            for (var i = 0; i < pixels.length; i += 4) { if (pixels[i + 3] > 200 && Math.max(pixels[i], pixels[i + 1], pixels[i + 2]) - Math.min(pixels[i], pixels[i + 1], pixels[i + 2]) > 60) strong += 1; }
+        var inked = 0, columns = 0, height = Math.round(canvas.height * 0.8);
+        var pixels = context.getImageData(0, 0, canvas.width, height).data;
+        for (var x = Math.round(canvas.width * 0.1); x < canvas.width * 0.98; x += 1) {
+            var strong = false;
+            for (var y = 0; y < height; y += 1) {
+                var i = (y * canvas.width + x) * 4, colour = [pixels[i], pixels[i + 1], pixels[i + 2]];
+                if (pixels[i + 3] > 200 && Math.max.apply(null, colour) - Math.min.apply(null, colour) > 60) strong = true;
+            }
             columns += 1;
-            if (strong > 0) inked += 1;
+            if (strong) inked += 1;
         }
         return inked / columns;
     })()";
@@ -43,7 +47,7 @@ async fn charts_are_drawn_and_looked_at_closer() {
 
     let drag = r"(function () {
         var over = document.querySelector('[data-name=cpu] .u-over'), box = over.getBoundingClientRect();
-        var at = function (part) { return { bubbles: true, clientX: box.left + box.width * part, clientY: box.top + box.height / 2, button: 0 }; };
+        var at = function (part) { return { bubbles: true, clientX: box.left + box.width * part, clientY: box.top + box.height / 2, movementX: 9, button: 0 }; };
         over.dispatchEvent(new MouseEvent('mousemove', at(0.5)));
         over.dispatchEvent(new MouseEvent('mousedown', at(0.5)));
         document.dispatchEvent(new MouseEvent('mousemove', at(0.7)));
@@ -68,26 +72,17 @@ async fn charts_are_drawn_and_looked_at_closer() {
             .await,
         json!(8)
     );
-    for (theme, width) in [("light", 1440), ("dark", 1440), ("dark", 390), ("light", 390)] {
-        browser.screen(width, 2200).await;
-        browser
-            .value(&format!("localStorage.setItem('muster-theme', '{theme}')"))
-            .await;
-        for page in [
-            format!("/hosts/{host}?tab=charts&span=1d"),
-            "/overview".to_owned(),
-            "/hosts".to_owned(),
-            format!("/hosts/{host}"),
-        ] {
-            browser.open(&site.url(&page)).await;
-            browser.until("the charts", DRAWN).await;
-            let name = page
-                .split(['/', '?'])
-                .filter(|part| !part.is_empty() && *part != host.to_string())
-                .collect::<Vec<_>>()
-                .join("-");
-            browser.picture(&format!("{name}-{theme}-{width}")).await;
-        }
+    let host = format!("/hosts/{host}");
+    let charts = format!("{host}?tab=charts&span=1d");
+    for (screen, width, height) in [("desk", 1440, 1900), ("phone", 390, 3600)] {
+        browser.screen(width, height).await;
+        looks_at(
+            &browser,
+            &site,
+            screen,
+            &["/overview", &charts, &host, "/hosts?health=late"],
+        )
+        .await;
     }
     assert_eq!(browser.complaints().await, Vec::<String>::new());
     browser.close().await;

@@ -107,7 +107,7 @@ const CHECKS: [(&str, &str); 5] = [
 ];
 
 /// Opens each page in each theme and both languages.
-async fn looks_at(browser: &Browser, site: &Site, ledger: &str, pages: &[&str]) {
+pub(crate) async fn looks_at(browser: &Browser, site: &Site, ledger: &str, pages: &[&str]) {
     let mut wrong = Vec::new();
     for (theme, language) in [("light", "en"), ("dark", "zh-CN"), ("light", "zh-CN"), ("dark", "en")] {
         browser.open(&site.url(pages[0])).await;

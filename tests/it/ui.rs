@@ -292,7 +292,7 @@ async fn charts_and_overview_say_what_there_is() {
         "data-series=\"cpu.user,",
         "backup.service",
         "data-seconds=\"604800\"",
-        "assets/charts.js",
+        "charts.js",
     ] {
         assert!(charts.contains(shown), "{shown}");
     }
@@ -302,11 +302,7 @@ async fn charts_and_overview_say_what_there_is() {
         first.contains("25.0 % <span class=\"sub mono\">"),
         "the fullest file system"
     );
-    assert!(
-        page(&site, &cookie, "/overview")
-            .await
-            .contains("hosts?health=ok")
-    );
+    assert!(page(&site, &cookie, "/overview").await.contains("hosts?health=ok"));
     site.pass(TimeDelta::minutes(5));
     let list = page(&site, &cookie, "/hosts").await;
     assert!(list.contains("hosts?health=late") && list.contains("health-late"));
