@@ -2,7 +2,7 @@
 //!
 //! Rooms from top to bottom (`cargo xtask layers` keeps the arrows pointing down):
 //! `cli` · `app`, `config`, `telemetry` · `net`, `http` · `discovery`, `provision`, `auth` · `store` ·
-//! `inventory`, `ipam`, `boot`, `install`, `desired`, `search`.
+//! `inventory`, `ipam`, `boot`, `install`, `desired`, `search`, `metrics`.
 //! `docs/ARCHITECTURE.md` walks through them.
 
 pub mod app;
@@ -17,6 +17,7 @@ pub mod http;
 pub mod install;
 pub mod inventory;
 pub mod ipam;
+pub mod metrics;
 pub mod net;
 pub mod provision;
 pub mod render;

@@ -10,6 +10,7 @@ mod m20261124_000004_rules;
 mod m20261124_000005_agents;
 mod m20261125_000006_one_install_at_a_time;
 mod m20261125_000007_search;
+mod m20261125_000008_metrics;
 
 /// Applies the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000005_agents::Migration),
             Box::new(m20261125_000006_one_install_at_a_time::Migration),
             Box::new(m20261125_000007_search::Migration),
+            Box::new(m20261125_000008_metrics::Migration),
         ]
     }
 }

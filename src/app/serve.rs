@@ -36,6 +36,7 @@ use crate::{
         agents::Agents,
         answers::Answers,
         install::Installs,
+        metrics::Metrics,
         rules::{RuleGiver, Rules},
         trees::Trees,
     },
@@ -54,6 +55,9 @@ const LOOK_AFTER_INSTALLS: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether a command wants something of an installation.
 const LOOK_AFTER_WISHES: Duration = Duration::from_secs(1);
+
+/// How often what was measured is laid into blocks and rolled up.
+const KEEP_METRICS: Duration = Duration::from_secs(300);
 
 /// How often it is looked whether somebody wants rules to be applied to all hosts.
 const LOOK_AFTER_RULES: Duration = Duration::from_secs(5);
@@ -178,6 +182,27 @@ pub async fn serve(settings: &Settings) -> Result<(), AppError> {
                 // What was being given when the server stops is done whole or not at all, one host at a time.
                 if stop.run_until_cancelled(Box::pin(giver.look())).await.is_none() {
                     break;
+                }
+            }
+            Ok(())
+        }
+    });
+
+    parts.spawn("the keeping of measurements", {
+        let (metrics, stop) = (Metrics::new(store.clone()), parts.stop.clone());
+        async move {
+            let mut due = tokio::time::interval(KEEP_METRICS);
+            due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(due.tick()).await.is_some() {
+                // Each piece is committed whole or not at all.
+                match stop.run_until_cancelled(Box::pin(metrics.keep(ledger::now()))).await {
+                    Some(Ok(kept)) => {
+                        tracing::debug!(laid = kept.laid, deleted = kept.deleted, "measurements are kept")
+                    }
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, "measurements could not be kept in order; the next try is soon")
+                    }
+                    None => break,
                 }
             }
             Ok(())

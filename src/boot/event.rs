@@ -201,6 +201,12 @@ event_kinds! {
     AgentRefused = "agent_refused",
     /// What a host's agent is known by was ended.
     AgentRevoked = "agent_revoked",
+    /// A part of what an agent measured was refused.
+    MetricsRefused = "metrics_refused",
+    /// Measurements of an agent are missing.
+    MetricsGap = "metrics_gap",
+    /// The clock of an agent's machine is wrong; its times were put right.
+    AgentClock = "agent_clock",
     /// Rules on facts gave a host something.
     RuleGave = "rule_gave",
     /// What a rule would give cannot be given.

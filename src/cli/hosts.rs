@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app,
     config::Settings,
-    inventory::{Host, State},
+    inventory::{Health, Host, State},
     search::Expression,
     store::{HostPage, HostQuery, HostSort, Store, StoreError},
 };
@@ -32,6 +32,9 @@ pub(super) struct HostsArgs {
     /// Only hosts a person should look at.
     #[arg(long)]
     trouble: bool,
+    /// Only hosts of this health: ok, late or lost.
+    #[arg(long)]
+    health: Option<Health>,
     /// At most this many.
     #[arg(long, default_value_t = 100)]
     limit: u64,
@@ -91,6 +94,7 @@ async fn find_hosts(store: &Store, args: &HostsArgs, search: Expression) -> Resu
             search: Some(search.at(app::now())),
             state: args.state,
             trouble: args.trouble,
+            health: args.health.map(|health| (health, app::now())),
             sort: HostSort::LastSeen,
             descending: true,
             offset: 0,
@@ -156,6 +160,7 @@ fn hosts_as_json(page: &HostPage) -> Value {
                 "created_at": host.created_at,
                 "last_seen_at": host.seen_at(),
                 "reported_at": host.reported_at,
+                "heard_at": host.heard_at,
                 "address": host.address,
                 "vendor": summary.vendor,
                 "product": summary.product,

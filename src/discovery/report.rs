@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use muster_facts::Facts;
 
 use super::{
@@ -14,11 +14,14 @@ use crate::{
     boot::{AfterFacts, BootToken, Event, EventKind, Level},
     install::BootChoice,
     inventory::{Change, Host, HostId, Key, State, identity::keys_of, lifecycle, merge, new_id},
-    store::{FactSet, FactsSaved, StoreError, Write},
+    store::{AgentHeard, FactSet, FactsSaved, StoreError, Write},
 };
 
 /// How often a waiting machine asks what to do, seconds.
 const POLL_SECONDS: u32 = 10;
+
+/// That an agent was heard is written this often.
+const HEARD_EVERY: TimeDelta = TimeDelta::seconds(30);
 
 /// Longest text of a machine that is kept in an event, characters.
 const MAX_TEXT: usize = 300;
@@ -219,20 +222,27 @@ impl Discovery {
         }
     }
 
-    /// Notes that a host's agent says it is there; on disk once a minute at most.
-    pub fn heard_agent(&self, host: HostId, client: IpAddr) {
+    /// Notes that a host's agent says it is there. Gives what is to be written, when that is due: once a minute at most.
+    #[must_use]
+    pub fn heard_agent(&self, host: HostId, client: IpAddr) -> Option<AgentHeard> {
         let now = self.now();
-        let mut view = self.view();
-        if view.saw_host(host, now).is_none() {
-            return;
-        }
-        view.change_host(host, |host| host.address = Some(client));
-        drop(view);
-        self.writer().post(vec![Write::HostSeen {
+        let mut due = false;
+        self.view().change_host(host, |host| {
+            due = host
+                .heard_at
+                .is_none_or(|heard| now - heard >= HEARD_EVERY || heard > now);
+            if due {
+                (host.heard_at, host.last_seen_at, host.address) = (Some(now), now, Some(client));
+            }
+        });
+        due.then(|| AgentHeard {
             host,
             at: now,
-            address: Some(client),
-        }]);
+            address: client,
+            acknowledged: None,
+            samples: Vec::new(),
+            services: None,
+        })
     }
 
     /// A machine that keeps asking may go on asking: its token ends a lifetime after its last question.

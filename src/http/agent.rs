@@ -30,11 +30,16 @@ use super::{
 use crate::{
     auth::{ClientAddress, Secret, Throttle},
     discovery::ReportRefused,
+    metrics,
     provision::agents::{Agent, AgentRefused, AgentStep, Agents},
 };
 
 /// Reports taken in at once; each may hold some tens of megabytes for a moment. Agents come again by themselves.
 const REPORTS: usize = 32;
+/// Signs of life with what was measured that are taken in at once: as many as a group of the writer holds.
+const HEARTBEATS: usize = 128;
+/// Largest report of measurements, bytes.
+const MAX_METRICS_BYTES: usize = 512 * 1024;
 /// How long a report waits for its turn.
 const WAIT: Duration = Duration::from_secs(5);
 /// When an agent whose host is not known here comes again, seconds.
@@ -44,6 +49,7 @@ const HOST_UNKNOWN_AGAIN: u64 = 60;
 struct AgentState {
     agents: Agents,
     reception: Reception,
+    heartbeats: Reception,
     wrong: Arc<Mutex<Throttle<ClientAddress>>>,
 }
 
@@ -52,11 +58,15 @@ pub fn agent_router(agents: Agents) -> Router {
     let state = AgentState {
         agents,
         reception: Reception::new(REPORTS, WAIT),
+        heartbeats: Reception::new(HEARTBEATS, WAIT),
         wrong: Arc::new(Mutex::new(Throttle::new(WRONG_TOKENS))),
     };
     Router::new()
         .route("/agent/v1/facts", post(facts))
-        .route("/agent/v1/heartbeat", post(heartbeat))
+        .route(
+            "/agent/v1/heartbeat",
+            post(heartbeat).layer(DefaultBodyLimit::max(MAX_METRICS_BYTES)),
+        )
         .layer(DefaultBodyLimit::max(MAX_FACTS_BYTES))
         .layer(middleware::from_fn_with_state(LONGEST_REQUEST, in_time))
         .with_state(state)
@@ -111,6 +121,23 @@ impl FromRequestParts<AgentState> for Reporting {
     }
 }
 
+/// The same with room for what it measured.
+struct Measuring {
+    admitted: Admitted,
+    turn: Turn,
+}
+
+impl FromRequestParts<AgentState> for Measuring {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AgentState) -> Result<Self, Problem> {
+        let admitted = Admitted::from_request_parts(parts, state).await?;
+        let client = ClientAddress::of(admitted.client);
+        let turn = state.heartbeats.enter(client, admitted.credential.hash()).await?;
+        Ok(Self { admitted, turn })
+    }
+}
+
 /// What an agent is told.
 #[derive(Debug, Serialize)]
 struct AgentAnswer {
@@ -119,6 +146,7 @@ struct AgentAnswer {
     report: bool,
     heartbeat_seconds: u32,
     look_seconds: u32,
+    acknowledged: u64,
 }
 
 impl From<AgentStep> for AgentAnswer {
@@ -129,6 +157,7 @@ impl From<AgentStep> for AgentAnswer {
             report: step.report,
             heartbeat_seconds: step.heartbeat_seconds,
             look_seconds: step.look_seconds,
+            acknowledged: step.acknowledged,
         }
     }
 }
@@ -162,9 +191,31 @@ async fn facts(
         .map_err(|refused| refusal(&refused))
 }
 
-/// A sign of life: nothing but the credential.
-async fn heartbeat(State(state): State<AgentState>, Admitted { agent, client, .. }: Admitted) -> Json<AgentAnswer> {
-    Json(state.agents.heartbeat(&agent, client).into())
+/// A sign of life, with what was measured since the last one; answered after that is committed.
+async fn heartbeat(
+    State(state): State<AgentState>,
+    Measuring { admitted, turn }: Measuring,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<AgentAnswer>, Problem> {
+    let Admitted { agent, client, .. } = admitted;
+    let body = body.map_err(|rejection| {
+        let why = format!("a report of measurements has at most {MAX_METRICS_BYTES} bytes; send fewer samples at once");
+        state.agents.facts_refused(&agent, client, "metrics_too_large", &why);
+        Problem::new(rejection.status(), "metrics_too_large", why)
+    })?;
+    let report = metrics::read(&body).map_err(|unreadable| {
+        let why = unreadable.to_string();
+        state.agents.facts_refused(&agent, client, "metrics_malformed", &why);
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "metrics_malformed", why)
+    })?;
+    let agents = state.agents.clone();
+    let taken = tokio::spawn(async move {
+        let _turn = turn;
+        agents.measured(&agent, report, client).await
+    })
+    .await
+    .map_err(|stopped| Problem::internal(&stopped))?;
+    taken.map(|step| Json(step.into())).map_err(|refused| refusal(&refused))
 }
 
 impl AgentState {
@@ -208,5 +259,6 @@ fn refusal(refused: &AgentRefused) -> Problem {
         }
         AgentRefused::Report(other) => Problem::internal(other),
         AgentRefused::Store(cause) => Problem::internal(cause),
+        AgentRefused::Stopped(_) => Problem::internal(refused),
     }
 }

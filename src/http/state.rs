@@ -19,7 +19,9 @@ use crate::{
     discovery::{DhcpCounts, Discovery, Feed, FeedItem, MalformedCounts},
     inventory::HostId,
     ipam::Subnet,
-    provision::{Catalog, answers::Answers, install::Installs, inventories::Inventories, rules::Rules},
+    provision::{
+        Catalog, answers::Answers, install::Installs, inventories::Inventories, metrics::Metrics, rules::Rules,
+    },
     store::Store,
 };
 
@@ -53,6 +55,7 @@ struct Shared {
     streams: Crowd<Uuid>,
     rules: Rules,
     inventories: Inventories,
+    metrics: Metrics,
 }
 
 impl PageState {
@@ -66,6 +69,7 @@ impl PageState {
         Self(Arc::new(Shared {
             rules: Rules::new(setup.discovery.store().clone()),
             inventories: Inventories::new(catalog.clone()),
+            metrics: Metrics::new(setup.discovery.store().clone()),
             catalog,
             setup,
             templates: Templates::new(),
@@ -114,6 +118,11 @@ impl PageState {
             Some(installs) => installs.silence(heard_at),
             None => self.now() - heard_at,
         }
+    }
+
+    /// What installed machines have measured.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// The rules on facts.

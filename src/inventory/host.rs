@@ -5,6 +5,8 @@ use muster_facts::BootMode;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Health;
+
 /// Names one host for ever; time-ordered (UUID version 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HostId(pub Uuid);
@@ -119,6 +121,8 @@ pub struct Host {
     pub last_seen_at: DateTime<Utc>,
     /// The last accepted facts report.
     pub reported_at: Option<DateTime<Utc>>,
+    /// The last sign of life of its agent; none without one.
+    pub heard_at: Option<DateTime<Utc>>,
     /// The last address we gave it or saw it use.
     pub address: Option<IpAddr>,
     /// What the facts say, cut down to what lists show and search.
@@ -142,12 +146,19 @@ impl Host {
             created_at: at,
             last_seen_at: at,
             reported_at: None,
+            heard_at: None,
             address: None,
             summary: Summary::default(),
             boot_verdict: None,
             booted_at: None,
             ambiguous_with: Vec::new(),
         }
+    }
+
+    /// Whether it gives signs of life.
+    #[must_use]
+    pub fn health(&self, now: DateTime<Utc>) -> Option<Health> {
+        Health::of(self.state, self.heard_at, now)
     }
 
     /// When anything was heard of it last; none of one that a person entered and nobody has heard of yet.

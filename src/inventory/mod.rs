@@ -6,12 +6,14 @@ pub mod merge;
 
 mod change;
 mod component;
+mod health;
 mod host;
 mod ids;
 mod source;
 
 pub use change::Change;
 pub use component::{Component, ComponentKind, Interface};
+pub use health::Health;
 pub use host::{Host, HostId, State, Summary, UnknownWord};
 pub use identity::{Key, KeyIndex, KeyKind};
 pub use ids::new_id;

@@ -4,8 +4,11 @@
 //! Credentials are read from the ledger each time and not from memory: the command line and other servers end them, and
 //! an agent speaks once a minute.
 
+mod measured;
+
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
+    hash::{BuildHasher, RandomState},
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -19,7 +22,7 @@ use crate::{
     boot::{Event, EventKind, Level},
     discovery::{Discovery, ReportRefused},
     inventory::{Host, HostId},
-    store::{StoreError, Write},
+    store::{Services, StoreError, Write},
 };
 
 /// Between two signs of life, seconds.
@@ -48,6 +51,9 @@ pub enum AgentRefused {
     /// The ledger failed.
     #[error("the ledger failed")]
     Store(#[from] StoreError),
+    /// The work on a report did not come to its end.
+    #[error("the work on the report was stopped: {0}")]
+    Stopped(String),
 }
 
 /// An agent whose credential is good.
@@ -58,6 +64,7 @@ pub struct Agent {
     /// SHA-256 of its credential.
     hash: [u8; 32],
     last_used_at: Option<DateTime<Utc>>,
+    acknowledged: u64,
 }
 
 /// What an agent is told.
@@ -73,6 +80,8 @@ pub struct AgentStep {
     pub heartbeat_seconds: u32,
     /// Between two looks at the machine, seconds.
     pub look_seconds: u32,
+    /// The highest number of a sample of its credential that is on disk; 0 of none.
+    pub acknowledged: u64,
 }
 
 /// The use cases of agents. Cheap to clone.
@@ -83,6 +92,11 @@ pub struct Agents {
     refused: Arc<Repeats>,
     /// Hashes of credentials that were good: who has one is let in whatever others try.
     known: Arc<Mutex<HashSet<[u8; 32]>>>,
+    /// Of each host, what it said last of its services, as a hash: what has not changed is not written again.
+    services: Arc<Mutex<HashMap<HostId, u64>>>,
+    hasher: RandomState,
+    /// Reports of one host one after the other; by a few locks.
+    turns: Arc<[tokio::sync::Mutex<()>; 64]>,
 }
 
 impl Agents {
@@ -93,7 +107,34 @@ impl Agents {
             installs,
             refused: Arc::new(Repeats::new(TOLD_EVERY)),
             known: Arc::default(),
+            services: Arc::default(),
+            hasher: RandomState::new(),
+            turns: Arc::new(std::array::from_fn(|_| tokio::sync::Mutex::default())),
         }
+    }
+
+    async fn turn_of(&self, host: HostId) -> tokio::sync::MutexGuard<'_, ()> {
+        // The last bytes of a version 7 UUID are random.
+        let at = host.0.as_u128() as usize % self.turns.len();
+        self.turns[at].lock().await
+    }
+
+    /// Whether a host says something else of its services than before; remembered at once.
+    fn services_changed(&self, host: HostId, services: &Services) -> bool {
+        let said = self.hasher.hash_one(services);
+        let mut known = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_KNOWN && !known.contains_key(&host) {
+            known.clear();
+        }
+        known.insert(host, said) != Some(said)
+    }
+
+    /// What was remembered is not on disk.
+    fn forget_services(&self, host: HostId) {
+        self.services
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&host);
     }
 
     fn discovery(&self) -> &Discovery {
@@ -141,6 +182,7 @@ impl Agents {
             host: kept.host,
             hash,
             last_used_at: kept.last_used_at,
+            acknowledged: kept.acknowledged,
         })
     }
 
@@ -162,15 +204,22 @@ impl Agents {
             }
         };
         self.installs.reported(agent.host, &found, &agent.hash).await?;
-        Ok(self.step(agent.host, Some(host)))
+        self.post_heard(agent, client);
+        Ok(self.step(agent.host, Some(host), agent.acknowledged))
     }
 
     /// Takes note that an installed system is there.
     #[must_use]
     pub fn heartbeat(&self, agent: &Agent, client: IpAddr) -> AgentStep {
         self.used(agent);
-        self.discovery().heard_agent(agent.host, client);
-        self.step(agent.host, self.discovery().host(agent.host))
+        self.post_heard(agent, client);
+        self.step(agent.host, self.discovery().host(agent.host), agent.acknowledged)
+    }
+
+    fn post_heard(&self, agent: &Agent, client: IpAddr) {
+        if let Some(heard) = self.discovery().heard_agent(agent.host, client) {
+            self.discovery().writer().post(vec![Write::AgentHeard(Box::new(heard))]);
+        }
     }
 
     /// Writes into the host's history that a report was refused before it was understood. `code` is the problem's.
@@ -179,13 +228,14 @@ impl Agents {
         self.tell(agent.host, client, code, &[]);
     }
 
-    fn step(&self, host: HostId, known: Option<Host>) -> AgentStep {
+    fn step(&self, host: HostId, known: Option<Host>, acknowledged: u64) -> AgentStep {
         AgentStep {
             host,
             name: known.and_then(|host| host.name),
             report: self.installs.awaits_report(host),
             heartbeat_seconds: HEARTBEAT_SECONDS,
             look_seconds: LOOK_SECONDS,
+            acknowledged,
         }
     }
 

@@ -8,6 +8,7 @@ pub mod install;
 pub mod inventories;
 mod loaders;
 mod long_work;
+pub mod metrics;
 mod repeats;
 pub mod rules;
 pub mod snippets;

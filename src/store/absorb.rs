@@ -9,6 +9,7 @@ use super::{
     entity::{agent_credential, boot_token, component, fact_change, fact_set, host, host_key, host_plan, interface},
     events, hosts, installs,
     labels::refresh_labels,
+    metrics,
     row::word,
 };
 use crate::inventory::{Host, HostId};
@@ -58,6 +59,14 @@ pub(super) async fn absorb(connection: &impl ConnectionTrait, from: HostId, into
     if kept.name.is_none() && ended.name.is_some() {
         host::Entity::update_many()
             .col_expr(host::Column::Name, Expr::value(ended.name))
+            .filter(host::Column::Id.eq(into.0))
+            .exec(connection)
+            .await?;
+    }
+    if kept.heard_at.is_none() && ended.heard_at.is_some() {
+        metrics::move_metrics(connection, from, into).await?;
+        host::Entity::update_many()
+            .col_expr(host::Column::HeardAt, Expr::value(ended.heard_at))
             .filter(host::Column::Id.eq(into.0))
             .exec(connection)
             .await?;

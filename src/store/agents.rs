@@ -6,8 +6,8 @@ use sea_orm::{
 
 use super::{
     Store, StoreError,
-    entity::agent_credential,
-    row::{hash, set},
+    entity::{agent_credential, host as host_entity},
+    row::{hash, set, signed, unsigned},
 };
 use crate::inventory::HostId;
 
@@ -29,6 +29,8 @@ pub struct AgentCredential {
     pub revoked_at: Option<DateTime<Utc>>,
     /// Who ended it, or what did.
     pub revoked_by: Option<String>,
+    /// The highest number of a sample that was committed; 0 of none.
+    pub acknowledged: u64,
 }
 
 impl Store {
@@ -88,6 +90,12 @@ pub(super) async fn revoke(
         .filter(agent_credential::Column::RevokedAt.is_null())
         .exec(connection)
         .await?;
+    // Nobody is expected to be heard any more.
+    host_entity::Entity::update_many()
+        .col_expr(host_entity::Column::HeardAt, Expr::value(None::<DateTime<Utc>>))
+        .filter(host_entity::Column::Id.eq(host.0))
+        .exec(connection)
+        .await?;
     Ok(done.rows_affected)
 }
 
@@ -101,6 +109,7 @@ pub(super) async fn enrol(connection: &impl ConnectionTrait, kept: &AgentCredent
         last_used_at: set(kept.last_used_at),
         revoked_at: set(kept.revoked_at),
         revoked_by: set(kept.revoked_by.clone()),
+        acknowledged: set(signed(kept.acknowledged)),
     };
     agent_credential::Entity::insert(row)
         .exec_without_returning(connection)
@@ -137,6 +146,7 @@ impl TryFrom<agent_credential::Model> for AgentCredential {
             last_used_at: row.last_used_at,
             revoked_at: row.revoked_at,
             revoked_by: row.revoked_by,
+            acknowledged: unsigned(row.acknowledged),
         })
     }
 }

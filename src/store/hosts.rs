@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
+use chrono::{DateTime, Utc};
 use muster_facts::{BootMode, MacAddr};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, PaginatorTrait, QueryFilter,
@@ -16,7 +17,7 @@ use super::{
     search::anywhere,
 };
 use crate::{
-    inventory::{Component, Host, HostId, Interface, State, Summary},
+    inventory::{Component, Health, Host, HostId, Interface, State, Summary},
     search::{Piece, Search},
 };
 
@@ -42,6 +43,8 @@ pub struct HostQuery {
     pub state: Option<State>,
     /// Only hosts a person should look at: last boot went wrong, installation failed, or identity in doubt.
     pub trouble: bool,
+    /// Only hosts of this health at this time.
+    pub health: Option<(Health, DateTime<Utc>)>,
     /// Order.
     pub sort: HostSort,
     /// Largest first.
@@ -102,6 +105,9 @@ impl Store {
         if query.trouble {
             all = all.add(in_trouble());
         }
+        if let Some((health, now)) = query.health {
+            all = all.add(of_health(health, now));
+        }
         if let Some(search) = &query.search {
             all = all.add_option(self.condition_of(search).await?);
         }
@@ -143,6 +149,19 @@ impl Store {
         rows.into_iter()
             .map(|row| Ok((word("host", &row.state)?, unsigned(row.hosts))))
             .collect()
+    }
+
+    /// How many hosts are of each health at a time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn health_counts(&self, now: DateTime<Utc>) -> Result<BTreeMap<Health, u64>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for health in Health::ALL {
+            let hosts = host::Entity::find().filter(of_health(health, now));
+            counts.insert(health, hosts.count(self.reader()).await?);
+        }
+        Ok(counts)
     }
 
     /// One host.
@@ -204,6 +223,16 @@ pub(super) fn in_trouble() -> Condition {
                 .add(host::Column::BootVerdict.is_not_null())
                 .add(host::Column::BootVerdict.is_not_in(QUIET_VERDICTS)),
         )
+}
+
+/// Hosts of a health, by an indexed column.
+pub(super) fn of_health(health: Health, now: DateTime<Utc>) -> Condition {
+    let (after, until) = health.heard(now);
+    Condition::all()
+        .add(host::Column::HeardAt.is_not_null())
+        .add(host::Column::State.is_not_in(Health::UNASKED.map(State::as_str)))
+        .add_option(after.map(|after| host::Column::HeardAt.gt(after)))
+        .add_option(until.map(|until| host::Column::HeardAt.lte(until)))
 }
 
 /// Hosts that have a word of a search in them.
@@ -308,6 +337,7 @@ pub(super) fn row(host: &Host, search_text: String) -> host::ActiveModel {
         created_at: set(host.created_at),
         last_seen_at: set(host.last_seen_at),
         reported_at: set(host.reported_at),
+        heard_at: set(host.heard_at),
         address: set(host.address.map(|address| address.to_string())),
         vendor: set(summary.vendor.clone()),
         product: set(summary.product.clone()),
@@ -356,6 +386,7 @@ impl TryFrom<host::Model> for Host {
             created_at: row.created_at,
             last_seen_at: row.last_seen_at,
             reported_at: row.reported_at,
+            heard_at: row.heard_at,
             address: word_or_none::<IpAddr>("host", row.address.as_deref())?,
             summary: Summary {
                 vendor: row.vendor,

@@ -1,6 +1,6 @@
 //! Reads that only lists of pages need.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use muster_facts::MacAddr;
@@ -9,9 +9,9 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use super::{
     Store, StoreError,
-    entity::{event, host, interface, lease},
+    entity::{event, host, host_plan, interface, lease},
     leases::number,
-    row::word,
+    row::{unsigned, word},
 };
 use crate::{
     boot::EventKind,
@@ -22,7 +22,56 @@ use crate::{
 /// Times given at most by [`Store::event_times`]: a chart needs no more.
 const MOST_TIMES: u64 = 50_000;
 
+/// What hosts can be counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostTrait {
+    /// Their maker.
+    Vendor,
+    /// Their product.
+    Product,
+    /// Their processors' architecture.
+    Architecture,
+    /// The profile they were given.
+    Profile,
+}
+
 impl Store {
+    /// How many hosts have each value of a trait; hosts without one are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn host_traits(&self, of: HostTrait) -> Result<BTreeMap<String, u64>, StoreError> {
+        let counted = |column: host::Column| {
+            host::Entity::find()
+                .select_only()
+                .column(column)
+                .column_as(host::Column::Id.count(), "hosts")
+                .filter(column.is_not_null())
+                .group_by(column)
+                .into_tuple::<(String, i64)>()
+        };
+        let rows = match of {
+            HostTrait::Vendor => counted(host::Column::Vendor).all(self.reader()).await?,
+            HostTrait::Product => counted(host::Column::Product).all(self.reader()).await?,
+            HostTrait::Architecture => counted(host::Column::Architecture).all(self.reader()).await?,
+            HostTrait::Profile => {
+                host_plan::Entity::find()
+                    .select_only()
+                    .column(host_plan::Column::Profile)
+                    .column_as(host_plan::Column::Host.count(), "hosts")
+                    .filter(host_plan::Column::Profile.is_not_null())
+                    .group_by(host_plan::Column::Profile)
+                    .into_tuple::<(String, i64)>()
+                    .all(self.reader())
+                    .await?
+            }
+        };
+        Ok(rows
+            .into_iter()
+            .map(|(value, hosts)| (value, unsigned(hosts)))
+            .collect())
+    }
+
     /// The MACs of several hosts, those that are still there first.
     ///
     /// # Errors

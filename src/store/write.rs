@@ -11,11 +11,13 @@ use sea_orm::{
 };
 
 use super::{
-    AgentCredential, DhcpServerSeen, FactsSaved, Given, Install, InstallLog, StoreError, absorb, agents,
+    AgentCredential, AgentHeard, DhcpServerSeen, FactsSaved, Given, Install, InstallLog, MetricsLaid, StoreError,
+    absorb, agents,
     entity::{boot_token, component, dhcp_server, event, fact_change, fact_set, host, host_key, interface, lease},
     events, facts, hosts, installs,
     labels::address_key,
     leases::lease_row,
+    metrics,
     row::set,
     rules,
     servers::dhcp_server_row,
@@ -26,6 +28,7 @@ use crate::{
     install::InstallId,
     inventory::{Change, Host, HostId, Interface, Key, State},
     ipam::{Lease, LeaseState},
+    metrics::{Block, Step},
 };
 
 /// Rows in one statement: the fastest size on both databases, and far below their limits on values.
@@ -133,6 +136,18 @@ pub enum Write {
         /// When.
         at: DateTime<Utc>,
     },
+    /// An agent gave a sign of life, with what its machine measured.
+    AgentHeard(Box<AgentHeard>),
+    /// What has arrived of a host was laid into blocks. Refused with [`StoreError::Overtaken`] when another server has
+    /// changed one of them meanwhile.
+    MetricsLaid(Box<MetricsLaid>),
+    /// What all hosts measured together at one step.
+    FleetMetrics {
+        /// Which step.
+        step: Step,
+        /// Its points; they replace what was kept at their times.
+        block: Block,
+    },
     /// What rules give a host. Refused with [`StoreError::Overtaken`] when a person has decided about its profile
     /// meanwhile, and with [`StoreError::NameTaken`] when another host was given the name.
     Given(Box<Given>),
@@ -141,9 +156,11 @@ pub enum Write {
 impl Write {
     /// How much of a group it takes up. A report is dozens of rows: many of them in one group would keep the leases
     /// beside them waiting.
-    pub(super) const fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         match self {
             Self::Facts(_) => 16,
+            Self::AgentHeard(heard) => 1 + heard.samples.len() / 8,
+            Self::MetricsLaid(_) => 8,
             _ => 1,
         }
     }
@@ -168,6 +185,7 @@ pub(super) struct Batch {
     events: Vec<event::ActiveModel>,
     servers: BTreeMap<(Ipv4Addr, String), DhcpServerSeen>,
     seen: BTreeMap<HostId, (DateTime<Utc>, Option<IpAddr>)>,
+    heard: Vec<AgentHeard>,
 }
 
 impl Batch {
@@ -189,6 +207,7 @@ impl Batch {
                     *seen = (*at, address.or(seen.1));
                 }
             }
+            Write::AgentHeard(heard) => self.heard.push((**heard).clone()),
             Write::Facts(saved) => {
                 self.flush(connection).await?;
                 save_facts(connection, saved).await?;
@@ -244,6 +263,7 @@ impl Batch {
             }
             update.exec(connection).await?;
         }
+        metrics::write_heard(connection, std::mem::take(&mut self.heard)).await?;
         insert(connection, std::mem::take(&mut self.events), Some(nothing())).await?;
         Ok(())
     }
@@ -446,6 +466,14 @@ async fn write_single(connection: &impl ConnectionTrait, write: &Write) -> Resul
             agents::used(connection, hash, *at).await?;
             None
         }
+        Write::MetricsLaid(laid) => {
+            metrics::write_laid(connection, laid).await?;
+            None
+        }
+        Write::FleetMetrics { step, block } => {
+            metrics::write_fleet(connection, *step, block).await?;
+            None
+        }
         Write::Given(given) => {
             rules::write_given(connection, given).await?;
             None
@@ -488,12 +516,13 @@ pub(super) async fn move_state(connection: &impl ConnectionTrait, moved: &Change
 async fn save_facts(connection: &impl ConnectionTrait, saved: &FactsSaved) -> Result<(), StoreError> {
     let host = &saved.host;
     let search = hosts::search_text(host, saved.interfaces.iter().map(|interface| interface.mac));
-    // What others tell is left alone: the name is people's, the verdict the boot's, and the state is moved only by a
-    // report that moves it, from where that found it. The collection image does not see what is installed.
+    // What others tell is left alone: the name is people's, the verdict the boot's, the sign of life the heartbeat's, and
+    // the state is moved only by a report that moves it, from where that found it. The collection image does not see what
+    // is installed.
     let installed = saved.facts.os.is_some();
     let observed = <host::Column as sea_orm::Iterable>::iter().filter(|column| {
-        use host::Column::{BootVerdict, BootedAt, CreatedAt, Id, Name, Os, OsVersion, State};
-        let others = matches!(column, Id | Name | CreatedAt | BootVerdict | BootedAt | State);
+        use host::Column::{BootVerdict, BootedAt, CreatedAt, HeardAt, Id, Name, Os, OsVersion, State};
+        let others = matches!(column, Id | Name | CreatedAt | HeardAt | BootVerdict | BootedAt | State);
         !others && (installed || !matches!(column, Os | OsVersion))
     });
     let upsert = OnConflict::column(host::Column::Id)

@@ -8,7 +8,9 @@
 )]
 
 mod browser;
+mod charts;
 mod install;
+mod measured;
 mod screens;
 mod site;
 mod watch;

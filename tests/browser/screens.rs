@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::{browser::Browser, set_up, site::Site};
+use crate::{browser::Browser, charts::DRAWN, set_up, site::Site};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_fit_a_phone() {
@@ -24,6 +24,7 @@ async fn pages_fit(name: &str, width: u32, height: u32) {
     browser.picture("entry-setup-light-en").await;
     set_up(&browser, &site).await;
     let pages = [
+        "/overview",
         "/hosts",
         "/installs",
         "/profiles",
@@ -49,14 +50,24 @@ async fn pages_fit(name: &str, width: u32, height: u32) {
     site.rules().await;
     let running = site.installations(10_000).await;
     site.plan(planned.parse().unwrap()).await;
-    let tabs = ["overview", "hardware", "boots", "changes", "facts"].map(|tab| format!("{host}?tab={tab}"));
+    let measured = site.measured_host().await;
+    let tabs = ["overview", "charts", "hardware", "boots", "changes", "facts"].map(|tab| format!("{host}?tab={tab}"));
     let views = ["values", "edit", "text", "answer"].map(|view| format!("/hosts/{planned}?tab=plan&view={view}"));
     let others = [
         format!("/hosts/{planned}?tab=install"),
         format!("/installs/{running}"),
+        format!("/hosts/{measured}?tab=charts&span=1d"),
         "/rules/big-memory?view=try".to_owned(),
     ];
-    let mut pages: Vec<&str> = vec!["/hosts", "/hosts?page=150", "/dhcp", "/installs", "/profiles"];
+    let mut pages: Vec<&str> = vec![
+        "/hosts",
+        "/overview",
+        "/hosts?health=late",
+        "/hosts?page=150",
+        "/dhcp",
+        "/installs",
+        "/profiles",
+    ];
     pages.extend([
         "/hosts?q=vendor:dell%20mem%3E%3D64",
         "/hosts?q=vendor:dell%20(memm%3E%3D256%20or%20serial:a-very-long-serial-number-that-does-not-fit-a-phone)",
@@ -98,7 +109,7 @@ const CHECKS: [(&str, &str); 5] = [
 ];
 
 /// Opens each page in each theme and both languages.
-async fn looks_at(browser: &Browser, site: &Site, ledger: &str, pages: &[&str]) {
+pub(crate) async fn looks_at(browser: &Browser, site: &Site, ledger: &str, pages: &[&str]) {
     let mut wrong = Vec::new();
     for (theme, language) in [("light", "en"), ("dark", "zh-CN"), ("light", "zh-CN"), ("dark", "en")] {
         browser.open(&site.url(pages[0])).await;
@@ -110,6 +121,7 @@ async fn looks_at(browser: &Browser, site: &Site, ledger: &str, pages: &[&str]) 
         browser.until(language, &chosen).await;
         for page in pages {
             browser.open(&site.url(page)).await;
+            browser.until("the charts", DRAWN).await;
             let took = browser.value(TOOK).await;
             println!("{took} ms {ledger} {page}");
             let shown = browser

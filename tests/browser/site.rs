@@ -34,6 +34,8 @@ use serde_json::json;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::measured;
+
 pub(crate) const TOKEN: &str = "a-token-for-tests";
 const SEED: u64 = 1;
 /// Hosts entered in one transaction.
@@ -315,6 +317,18 @@ impl Site {
         running.unwrap()
     }
 
+    /// Enters what a host has measured in a day, and when others were heard; gives that host.
+    pub(crate) async fn measured_host(&self) -> HostId {
+        let query = HostQuery {
+            text: Some(hardware::mac(1, 0).to_string()),
+            limit: 1,
+            ..HostQuery::default()
+        };
+        let host = self.store.hosts(&query).await.unwrap().hosts.remove(0).id;
+        measured::enter(&self.store, host).await;
+        host
+    }
+
     /// Gives a host that has reported a profile and a name.
     pub(crate) async fn plan(&self, host: HostId) {
         let plan = HostPlan {
@@ -349,6 +363,7 @@ fn entered(index: u32) -> Vec<Write> {
         created_at: now,
         last_seen_at: now,
         reported_at: Some(now),
+        heard_at: None,
         address: Some(Ipv4Addr::from_bits(0x7f4d_0000 + index).into()),
         summary: merge::summary(&facts),
         boot_verdict: Some("reported".to_owned()),

@@ -10,6 +10,7 @@ use muster::{
 };
 use muster_facts::MacAddr;
 use muster_fleet::{Firmware, hardware};
+use serde_json::Value;
 
 use crate::site::Site;
 
@@ -358,4 +359,67 @@ async fn tokens_are_made_and_ended() {
     };
     assert_eq!(site.send(end()).await.status, StatusCode::NO_CONTENT);
     assert_eq!(site.send(end()).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_a_host_measured_is_given_as_series() {
+    let site = Site::new().await;
+    let cookie = site.signed_in().await;
+    let signed = [("cookie", cookie.as_str())];
+    let id = site
+        .reported(hardware::facts(1, 0, Firmware::Uefi, 1_800_000_000))
+        .await;
+    site.measured(id).await;
+    let path = format!("/api/v1/hosts/{id}/metrics");
+    let all = site
+        .get(&format!("{path}?series=cpu,filesystem.used"), &signed)
+        .await
+        .json();
+    assert_eq!(
+        (&all["step"], all["times"].as_array().unwrap().len()),
+        (&"raw".into(), 13),
+        "{all}"
+    );
+    let names: Vec<_> = all["series"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (&one["name"], &one["instance"]))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            (&"cpu.user".into(), &Value::Null),
+            (&"filesystem.used".into(), &"/".into())
+        ]
+    );
+    assert_eq!(
+        (&all["series"][0]["avg"][0], &all["series"][0]["unit"]),
+        (&0.5.into(), &"share".into())
+    );
+    let shown = site.get(&format!("/api/v1/hosts/{id}"), &signed).await.json();
+    assert_eq!(shown["health"], "ok");
+    let found = site.get("/api/v1/hosts?health=lost", &signed).await.json();
+    assert_eq!(found["total"], 0);
+    for (query, word) in [
+        ("series=nonsense", "nonsense"),
+        ("from=2027-01-15T08:00:00Z&to=2027-01-15T08:00:00Z", "before"),
+    ] {
+        let refused = site.get(&format!("{path}?{query}"), &signed).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.body);
+        assert!(refused.body.contains(word), "{}", refused.body);
+    }
+    for query in [
+        "points=0",
+        "points=1000000&from=1800-01-01T00:00:00Z",
+        "to=9999-12-31T00:00:00Z",
+    ] {
+        let answer = site.get(&format!("{path}?{query}"), &signed).await;
+        assert_eq!(answer.status, StatusCode::OK, "{query}: {}", answer.body);
+    }
+    let nobody = uuid::Uuid::nil();
+    let unknown = site.get(&format!("/api/v1/hosts/{nobody}/metrics"), &signed).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    let fleet = site.get("/api/v1/metrics/fleet", &signed).await.json();
+    assert_eq!(fleet["times"], Value::from(Vec::<i64>::new()));
 }

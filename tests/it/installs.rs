@@ -7,6 +7,7 @@ mod edits;
 mod enrolment;
 mod gate;
 mod holds;
+mod measured;
 mod races;
 mod real_agent;
 mod refusals;

@@ -22,9 +22,10 @@ use muster::{
     http::{PageSetup, PageState, Pages, pages},
     inventory::{Host, HostId, Source, State, Summary, identity, merge, new_id},
     ipam::{AddressRange, Lease, LeaseState, Mode, Subnet},
+    metrics::{Block, Kind, SeriesName},
     provision::{Catalog, answers::Answers, install::Installs},
     render::answer::Library,
-    store::{DhcpServerSeen, FactsSaved, Role, Store, Write},
+    store::{AgentHeard, DhcpServerSeen, FactsSaved, Role, Services, Store, Write},
 };
 use muster_facts::{Facts, MacAddr};
 use serde_json::Value;
@@ -231,6 +232,36 @@ impl Site {
         id
     }
 
+    /// An hour of measurements of a host, up to now.
+    pub(crate) async fn measured(&self, host: HostId) {
+        let now = self.now();
+        let samples = (0..60).map(|minute| {
+            let at = now.timestamp() - 60 * minute;
+            let values = [
+                (SeriesName::only(Kind::CpuUser), 0.5),
+                (SeriesName::of(Kind::FilesystemUsed, "/"), 1e9),
+                (SeriesName::of(Kind::FilesystemSize, "/"), 4e9),
+            ];
+            (at, Block::sample(at, values).pack().unwrap())
+        });
+        let heard = AgentHeard {
+            host,
+            at: now,
+            address: "10.77.0.100".parse().unwrap(),
+            acknowledged: None,
+            samples: samples.collect(),
+            services: Some(Services {
+                failed_units: Some(vec!["backup.service".to_owned()]),
+                listening: vec![("tcp".to_owned(), "0.0.0.0".to_owned(), 22)],
+            }),
+        };
+        self.store
+            .writer()
+            .commit(vec![Write::AgentHeard(Box::new(heard))])
+            .await
+            .unwrap();
+    }
+
     /// A host that was seen and has not reported, with the events of its boot.
     pub(crate) async fn seen(&self, mac: MacAddr, verdict: &str, kinds: &[(EventKind, &[(&str, &str)])]) -> HostId {
         let (id, at) = (HostId(new_id(self.now())), self.now());
@@ -315,6 +346,7 @@ fn host(id: HostId, at: DateTime<Utc>, state: State, verdict: &str, summary: Sum
         created_at: at,
         last_seen_at: at,
         reported_at: (state != State::Discovered).then_some(at),
+        heard_at: None,
         address: None,
         summary,
         boot_verdict: Some(verdict.to_owned()),

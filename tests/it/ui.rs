@@ -4,6 +4,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
+use chrono::TimeDelta;
 use futures_util::StreamExt;
 use muster::{boot::EventKind, discovery::FeedItem, http::ui::Locale, store::Role};
 use muster_facts::{MacAddr, Unread};
@@ -271,4 +272,50 @@ async fn a_long_list_comes_in_pages() {
     assert!(second.contains("51–60 of 60"));
     let sorted = page(&site, &cookie, "/hosts?sort=name&order=up").await;
     assert!(sorted.contains("aria-sort=\"ascending\""));
+}
+
+#[tokio::test]
+async fn charts_and_overview_say_what_there_is() {
+    let site = Site::new().await;
+    let cookie = site.signed_in().await;
+    let overview = page(&site, &cookie, "/overview").await;
+    assert!(overview.contains("No machine has been seen yet"));
+    let id = site
+        .reported(hardware::facts(3, 1, Firmware::Uefi, 1_800_000_000))
+        .await;
+    let charts = page(&site, &cookie, &format!("/hosts/{id}?tab=charts")).await;
+    assert!(charts.contains("Nothing was measured yet") && !charts.contains("data-series"));
+    let overview = page(&site, &cookie, "/overview").await;
+    assert!(overview.contains("No host has an agent yet") && overview.contains("hosts?state=inventoried"));
+
+    site.measured(id).await;
+    let charts = page(&site, &cookie, &format!("/hosts/{id}?tab=charts&span=7d")).await;
+    for shown in [
+        "data-series=\"cpu.user,",
+        "backup.service",
+        "data-seconds=\"604800\"",
+        "charts.js",
+    ] {
+        assert!(charts.contains(shown), "{shown}");
+    }
+    assert!(charts.contains("health-ok"));
+    let first = page(&site, &cookie, &format!("/hosts/{id}")).await;
+    assert!(
+        first.contains("25.0 % <span class=\"sub mono\">"),
+        "the fullest file system"
+    );
+    assert!(page(&site, &cookie, "/overview").await.contains("hosts?health=ok"));
+    site.pass(TimeDelta::minutes(5));
+    let list = page(&site, &cookie, "/hosts").await;
+    assert!(list.contains("hosts?health=late") && list.contains("health-late"));
+    assert!(
+        page(&site, &cookie, "/hosts?health=lost")
+            .await
+            .contains("No host fits")
+    );
+    assert!(
+        page(&site, &cookie, "/hosts?health=late")
+            .await
+            .contains(&format!("host-{id}"))
+    );
 }

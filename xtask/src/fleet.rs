@@ -24,6 +24,12 @@ pub(crate) struct FleetOptions {
     /// Keep the ledger in a PostgreSQL of its own (with durability switched off) instead of SQLite.
     #[arg(long)]
     postgres: bool,
+    /// Instead of booting: so many installed machines whose agents report once a minute, against a server of their own.
+    #[arg(long)]
+    agents: Option<u32>,
+    /// For how long agents report, seconds.
+    #[arg(long, default_value_t = 180)]
+    seconds: u32,
     /// Hand out the collection image and loaders that `cargo xtask image` has built, whole.
     #[arg(long)]
     image: bool,
@@ -100,6 +106,9 @@ const DEMO_FIRMWARE: &str = "ipxe=3,bios=4,uefi=9,uefi-http=2,arm64=1";
 /// # Errors
 /// When something cannot be built or started, or a machine is lost, doubled or wrong.
 pub(crate) fn fleet(repository: &Path, options: &FleetOptions) -> anyhow::Result<()> {
+    if let Some(agents) = options.agents {
+        return report(repository, agents, options);
+    }
     let programs = Programs::build(repository, options.release)?;
     let postgres = options.postgres.then(Postgres::start).transpose()?;
     let mut trial = programs.trial("load");
@@ -124,6 +133,27 @@ pub(crate) fn fleet(repository: &Path, options: &FleetOptions) -> anyhow::Result
     }
     trial.args(&options.more);
     run(trial)
+}
+
+/// Lets agents report. Their hosts and credentials are entered in the ledger before the server starts, which only the
+/// server's own crate can do: the trial is a measurement among its tests.
+fn report(repository: &Path, agents: u32, options: &FleetOptions) -> anyhow::Result<()> {
+    let postgres = options.postgres.then(Postgres::start).transpose()?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(repository)
+        .args(["test", "--package", "muster", "--test", "it"]);
+    if options.release {
+        cargo.arg("--release");
+    }
+    cargo.args(["--", "measure_agents_that_report", "--ignored", "--nocapture"]);
+    cargo.env("MUSTER_AGENTS", agents.to_string());
+    cargo.env("MUSTER_SECONDS", options.seconds.to_string());
+    if let Some(postgres) = &postgres {
+        println!("on PostgreSQL without durability: its figures are no measure of a disk");
+        cargo.env("MUSTER_AGENTS_DATABASE", postgres.url());
+    }
+    run(cargo)
 }
 
 /// Shows a server while machines come up.

@@ -23,7 +23,7 @@ const FLOORS: &[&[&str]] = &[
     &["net", "http", "collect", "jobs", "sheets"],
     &["discovery", "provision", "render", "auth", "check"],
     &["store"],
-    &["inventory", "ipam", "boot", "install", "desired", "search"],
+    &["inventory", "ipam", "boot", "install", "desired", "search", "metrics"],
 ];
 
 /// Uses between rooms of one floor that are allowed: from, to, and why.
@@ -84,7 +84,7 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
 ];
 
 /// The rooms without input, output, clock or scheduler: they are given the time and return what to do.
-const PURE: &[&str] = &["inventory", "ipam", "boot", "install", "desired", "search"];
+const PURE: &[&str] = &["inventory", "ipam", "boot", "install", "desired", "search", "metrics"];
 
 /// What a pure room may not name.
 const IMPURE: &[&str] = &[

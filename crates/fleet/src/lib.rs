@@ -5,6 +5,7 @@
 //! loopback without root, or in a network namespace. Each machine is made from its number and the seed
 //! alone, so that the same fleet can be run again and compared with the ledger.
 
+pub mod agents;
 mod boot;
 pub mod clients;
 pub mod hardware;

@@ -86,6 +86,9 @@ impl Story {
             | EventKind::AgentEnrolled
             | EventKind::AgentRefused
             | EventKind::AgentRevoked
+            | EventKind::MetricsRefused
+            | EventKind::MetricsGap
+            | EventKind::AgentClock
             | EventKind::RuleGave
             | EventKind::RuleRefused
             | EventKind::DhcpRelease

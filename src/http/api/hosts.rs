@@ -38,6 +38,8 @@ pub(super) struct Asked {
     /// Only hosts that need attention.
     #[serde(default)]
     trouble: bool,
+    /// Only hosts of this health: `ok`, `late` or `lost`.
+    health: Option<String>,
     /// `seen` (default), `created`, `name`, `state`, `vendor`, `product`, `serial`, `memory`, `cores` or `disk`.
     sort: Option<String>,
     /// Largest first.
@@ -97,10 +99,18 @@ impl Asked {
                 wrong("state", word, &known.join(", "))
             })?),
         };
+        let health = match self.health.as_deref() {
+            None | Some("") => None,
+            Some(word) => {
+                let health = word.parse().map_err(|_| wrong("health", word, "ok, late or lost"))?;
+                Some((health, now))
+            }
+        };
         Ok(HostQuery {
             search: search(self.q.as_deref(), now)?,
             state,
             trouble: self.trouble,
+            health,
             sort,
             descending: self
                 .descending
@@ -118,9 +128,10 @@ pub(super) async fn hosts(
     State(state): State<PageState>,
     Query(asked): Query<Asked>,
 ) -> Result<Json<HostList>, Problem> {
-    let found = state.store().hosts(&asked.query(state.now())?).await?;
+    let now = state.now();
+    let found = state.store().hosts(&asked.query(now)?).await?;
     Ok(Json(HostList {
-        hosts: found.hosts.into_iter().map(Host::from).collect(),
+        hosts: found.hosts.into_iter().map(|host| Host::at(host, now)).collect(),
         total: found.total,
     }))
 }
@@ -139,7 +150,7 @@ pub(super) async fn known(state: &PageState, id: Uuid) -> Result<crate::inventor
 #[utoipa::path(get, path = "/api/v1/hosts/{id}", tag = "hosts", params(("id" = Uuid, Path)), responses(
     (status = 200, body = Host), (status = "default", body = Problem)))]
 pub(super) async fn host(State(state): State<PageState>, Path(id): Path<Uuid>) -> Result<Json<Host>, Problem> {
-    Ok(Json(known(&state, id).await?.into()))
+    Ok(Json(Host::at(known(&state, id).await?, state.now())))
 }
 
 /// The network interfaces of a host.

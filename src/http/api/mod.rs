@@ -9,6 +9,7 @@ mod distros;
 mod hosts;
 mod installs;
 mod inventory;
+mod metrics;
 mod network;
 mod object;
 mod plans;
@@ -111,6 +112,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .api(read_hosts, handlers!(inventory::hosts_file))
         .api(read_hosts, handlers!(inventory::zone))
         .api(read_hosts, handlers!(inventory::salt))
+        .api(read_hosts, handlers!(metrics::host_metrics))
+        .api(read_hosts, handlers!(metrics::fleet_metrics))
         .api(read_network, handlers!(network::subnets))
         .api(read_network, handlers!(network::leases))
         .api(read_network, handlers!(network::dhcp_servers))

@@ -48,12 +48,18 @@ pub(super) struct Host {
     /// When anything was heard of it; none of a host that was entered and not heard of yet.
     last_seen_at: Option<DateTime<Utc>>,
     reported_at: Option<DateTime<Utc>>,
+    /// The last sign of life of its agent; none without one.
+    heard_at: Option<DateTime<Utc>>,
+    /// `ok`, `late` (signs of life are missing) or `lost`; none without an agent, while it is installed, and when retired.
+    health: Option<&'static str>,
     /// Hosts that this one may be the same as.
     ambiguous_with: Vec<Uuid>,
 }
 
-impl From<inventory::Host> for Host {
-    fn from(host: inventory::Host) -> Self {
+impl Host {
+    /// As it is at `now`.
+    pub(super) fn at(host: inventory::Host, now: DateTime<Utc>) -> Self {
+        let health = host.health(now).map(inventory::Health::as_str);
         let last_seen_at = host.seen_at();
         Self {
             id: host.id.0,
@@ -82,6 +88,8 @@ impl From<inventory::Host> for Host {
             created_at: host.created_at,
             last_seen_at,
             reported_at: host.reported_at,
+            heard_at: host.heard_at,
+            health,
             ambiguous_with: host.ambiguous_with.into_iter().map(|id| id.0).collect(),
         }
     }

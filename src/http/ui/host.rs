@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    hardware, hosts, install, plan, story, verdict,
+    charts, hardware, hosts, install, plan, story, verdict,
     view::{Place, View},
 };
 use crate::{
     boot::{BootId, Event},
     http::Problem,
-    inventory::{Host, HostId},
+    inventory::{Health, Host, HostId},
     store::{EventQuery, FactSet, StoreError},
 };
 
@@ -30,7 +30,9 @@ const CHANGES: u64 = 100;
 /// Boots listed.
 const BOOTS: u64 = 50;
 
-const TABS: [&str; 7] = ["overview", "hardware", "plan", "install", "boots", "changes", "facts"];
+const TABS: [&str; 8] = [
+    "overview", "charts", "hardware", "plan", "install", "boots", "changes", "facts",
+];
 
 #[derive(Default, Deserialize)]
 pub(super) struct Asked {
@@ -45,6 +47,9 @@ pub(super) struct Asked {
     before: Option<Uuid>,
     #[serde(default)]
     source: String,
+    /// Of the charts.
+    #[serde(default)]
+    span: String,
 }
 
 #[derive(Serialize)]
@@ -58,12 +63,14 @@ struct HostData {
     created: DateTime<Utc>,
     seen: Option<DateTime<Utc>>,
     reported: Option<DateTime<Utc>>,
+    heard: Option<DateTime<Utc>>,
+    health: Option<&'static str>,
     booted: Option<DateTime<Utc>>,
     verdict: Option<verdict::Shown>,
     verdict_words: Option<String>,
     verdict_advice: Option<String>,
     ambiguous_with: Vec<Other>,
-    tabs: [&'static str; 7],
+    tabs: [&'static str; 8],
     tab: &'static str,
     facts: Option<Facts>,
     cpu_short: Option<String>,
@@ -82,6 +89,8 @@ struct HostData {
     raw: Option<String>,
     plan: Option<plan::PlanTab>,
     install: Option<install::InstallTab>,
+    charts: Option<charts::ChartsTab>,
+    glance: Option<charts::Glance>,
 }
 
 #[derive(Serialize)]
@@ -206,7 +215,7 @@ async fn data(view: &View, id: HostId, asked: &Asked) -> Result<Option<HostData>
     let tab = TABS.into_iter().find(|tab| *tab == asked.tab).unwrap_or("overview");
     let sets = store.facts(id).await?;
     let chosen = newest(&sets, &asked.source);
-    let mut data = outline(&host, tab, chosen);
+    let mut data = outline(&host, tab, chosen, view.state.now());
     data.sources = sets
         .iter()
         .map(|set| SourceTab {
@@ -226,7 +235,10 @@ async fn data(view: &View, id: HostId, asked: &Asked) -> Result<Option<HostData>
         boots(view, id, asked, &mut data).await?;
     }
     match tab {
-        "overview" => data.interfaces = interfaces(view, id, chosen).await?,
+        "overview" => {
+            data.interfaces = interfaces(view, id, chosen).await?;
+            data.glance = charts::glance(view, id).await?;
+        }
         "hardware" => {
             data.interfaces = interfaces(view, id, chosen).await?;
             data.cards = chosen.map(|set| hardware::cards(&set.facts)).unwrap_or_default();
@@ -252,6 +264,7 @@ async fn data(view: &View, id: HostId, asked: &Asked) -> Result<Option<HostData>
         }
         "plan" => data.plan = Some(plan::tab(view, id, &asked.view, asked.saved == "1").await?),
         "install" => data.install = Some(install::tab(view, &host, asked.before).await?),
+        "charts" => data.charts = Some(charts::tab(view, &host, &asked.span).await?),
         "facts" => data.raw = chosen.and_then(|set| serde_json::to_string_pretty(&set.facts).ok()),
         _ => {}
     }
@@ -265,7 +278,7 @@ fn newest<'a>(sets: &'a [FactSet], source: &str) -> Option<&'a FactSet> {
         .or_else(|| sets.iter().max_by_key(|set| set.at))
 }
 
-fn outline(host: &Host, tab: &'static str, chosen: Option<&FactSet>) -> HostData {
+fn outline(host: &Host, tab: &'static str, chosen: Option<&FactSet>, now: DateTime<Utc>) -> HostData {
     HostData {
         id: host.id,
         title: hosts::title(host),
@@ -276,6 +289,8 @@ fn outline(host: &Host, tab: &'static str, chosen: Option<&FactSet>) -> HostData
         created: host.created_at,
         seen: host.seen_at(),
         reported: host.reported_at,
+        heard: host.heard_at,
+        health: host.health(now).map(Health::as_str),
         booted: host.booted_at,
         verdict: host.boot_verdict.as_deref().map(verdict::shown),
         verdict_words: None,
@@ -300,6 +315,8 @@ fn outline(host: &Host, tab: &'static str, chosen: Option<&FactSet>) -> HostData
         raw: None,
         plan: None,
         install: None,
+        charts: None,
+        glance: None,
     }
 }
 

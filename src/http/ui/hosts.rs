@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     http::{Problem, guard::url_text},
-    inventory::{Host, HostId, State},
+    inventory::{Health, Host, HostId, State},
     search::{SEARCH_FIELDS, SearchFault, SearchField, Why, parse},
     store::{HostPage, HostQuery, HostSort, StoreError},
 };
@@ -41,6 +41,8 @@ pub(super) struct Asked {
     state: String,
     #[serde(default)]
     trouble: String,
+    #[serde(default)]
+    health: String,
     #[serde(default)]
     sort: String,
     #[serde(default)]
@@ -82,6 +84,7 @@ impl Asked {
             search: Some(parse(&self.q)?.at(now)),
             state: self.state.parse().ok(),
             trouble: self.trouble(),
+            health: self.health.parse().ok().map(|health| (health, now)),
             sort: self.column().1,
             descending: self.descending(),
             offset: (self.page() - 1).saturating_mul(PAGE),
@@ -96,6 +99,7 @@ impl Asked {
             ("q", self.q.as_str()),
             ("state", self.state.as_str()),
             ("trouble", self.trouble.as_str()),
+            ("health", self.health.as_str()),
             ("sort", self.sort.as_str()),
             ("order", self.order.as_str()),
             ("page", ""),
@@ -123,6 +127,7 @@ struct HostsData {
     q: String,
     state: String,
     trouble: bool,
+    health: String,
     sort: &'static str,
     order: &'static str,
     pills: Vec<Pill>,
@@ -223,6 +228,7 @@ pub(super) struct Row {
     more_macs: usize,
     seen: Option<DateTime<Utc>>,
     ambiguous: bool,
+    health: Option<&'static str>,
 }
 
 /// What a host is called: its name, else its serial.
@@ -250,7 +256,7 @@ pub(super) fn short_cpu(model: &str) -> String {
         .join(" ")
 }
 
-fn row(host: &Host, macs: &[MacAddr]) -> Row {
+fn row(host: &Host, macs: &[MacAddr], now: DateTime<Utc>) -> Row {
     Row {
         id: host.id,
         title: title(host),
@@ -267,6 +273,7 @@ fn row(host: &Host, macs: &[MacAddr]) -> Row {
         more_macs: macs.len().saturating_sub(1),
         seen: host.seen_at(),
         ambiguous: !host.ambiguous_with.is_empty(),
+        health: host.health(now).map(Health::as_str),
     }
 }
 
@@ -285,7 +292,8 @@ pub(super) async fn page(view: View, Query(asked): Query<Asked>) -> Response {
 
 async fn data(view: &View, asked: &Asked) -> Result<HostsData, StoreError> {
     let store = view.state.store();
-    let (found, fault) = match asked.query(view.state.now()) {
+    let now = view.state.now();
+    let (found, fault) = match asked.query(now) {
         Ok(query) => (store.hosts(&query).await?, None),
         Err(fault) => (HostPage::default(), Some(FaultShown::of(view, &asked.q, &fault))),
     };
@@ -304,7 +312,7 @@ async fn data(view: &View, asked: &Asked) -> Result<HostsData, StoreError> {
     let rows: Vec<Row> = found
         .hosts
         .iter()
-        .map(|host| row(host, macs.get(&host.id).map_or(&[], Vec::as_slice)))
+        .map(|host| row(host, macs.get(&host.id).map_or(&[], Vec::as_slice), now))
         .collect();
     let chart = if all == 0 {
         None
@@ -315,14 +323,14 @@ async fn data(view: &View, asked: &Asked) -> Result<HostsData, StoreError> {
     let mut pills = vec![Pill {
         key: "hosts.all".to_owned(),
         count: all,
-        address: asked.address(&[("state", ""), ("trouble", "")]),
-        current: asked.state.is_empty() && !asked.trouble(),
+        address: asked.address(&[("state", ""), ("trouble", ""), ("health", "")]),
+        current: asked.state.is_empty() && asked.health.is_empty() && !asked.trouble(),
     }];
     if trouble > 0 || asked.trouble() {
         pills.push(Pill {
             key: "hosts.trouble".to_owned(),
             count: trouble,
-            address: asked.address(&[("state", ""), ("trouble", "1")]),
+            address: asked.address(&[("state", ""), ("trouble", "1"), ("health", "")]),
             current: asked.trouble(),
         });
     }
@@ -333,8 +341,24 @@ async fn data(view: &View, asked: &Asked) -> Result<HostsData, StoreError> {
             .map(|state| Pill {
                 key: format!("state.{}", state.as_str()),
                 count: counts.get(&state).copied().unwrap_or_default(),
-                address: asked.address(&[("state", state.as_str()), ("trouble", "")]),
+                address: asked.address(&[("state", state.as_str()), ("trouble", ""), ("health", "")]),
                 current: asked.state == state.as_str(),
+            }),
+    );
+
+    // Only what somebody should look at: that all is well is what one expects.
+    let ill = store
+        .health_counts(now)
+        .await?
+        .into_iter()
+        .filter(|(health, _)| *health != Health::Ok);
+    pills.extend(
+        ill.filter(|(health, hosts)| *hosts > 0 || asked.health == health.as_str())
+            .map(|(health, count)| Pill {
+                key: format!("health.{}", health.as_str()),
+                count,
+                address: asked.address(&[("state", ""), ("trouble", ""), ("health", health.as_str())]),
+                current: asked.health == health.as_str(),
             }),
     );
 
@@ -362,6 +386,7 @@ async fn data(view: &View, asked: &Asked) -> Result<HostsData, StoreError> {
         q: asked.q.clone(),
         state: asked.state.clone(),
         trouble: asked.trouble(),
+        health: asked.health.clone(),
         sort,
         order: if descending { "down" } else { "up" },
         pills,

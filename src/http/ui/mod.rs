@@ -3,6 +3,7 @@
 mod account;
 mod activity;
 mod answer;
+mod charts;
 mod dhcp;
 mod distros;
 mod entry;
@@ -17,6 +18,7 @@ mod layer;
 mod layer_page;
 mod listing;
 mod object;
+mod overview;
 mod plan;
 mod profiles;
 mod rule_form;
@@ -53,6 +55,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .get("/", hosts, async || Redirect::to("/hosts"))
         .get("/hosts", hosts, hosts::page)
+        .get("/overview", hosts, overview::page)
         .get("/hosts/{id}", hosts, host::page)
         .post("/hosts/{id}/start", install, installs::start)
         .post("/hosts/{id}/plan", edit, plan::save)

@@ -139,6 +139,9 @@ fn actor(event: &Event) -> &'static str {
         | EventKind::AgentEnrolled
         | EventKind::AgentRefused
         | EventKind::AgentRevoked
+        | EventKind::MetricsRefused
+        | EventKind::MetricsGap
+        | EventKind::AgentClock
         | EventKind::RuleGave
         | EventKind::RuleRefused
         | EventKind::HostCreated

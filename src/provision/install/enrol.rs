@@ -78,6 +78,7 @@ impl Installs {
             last_used_at: None,
             revoked_at: None,
             revoked_by: None,
+            acknowledged: 0,
         });
         self.advance_with(&mut install, &evidence, "agent", vec![kept]).await?;
         self.tell(

@@ -13,6 +13,7 @@ pub struct Model {
     pub last_used_at: Option<DateTimeUtc>,
     pub revoked_at: Option<DateTimeUtc>,
     pub revoked_by: Option<String>,
+    pub acknowledged: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

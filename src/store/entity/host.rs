@@ -13,6 +13,7 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     pub last_seen_at: DateTimeUtc,
     pub reported_at: Option<DateTimeUtc>,
+    pub heard_at: Option<DateTimeUtc>,
     pub address: Option<String>,
     pub vendor: Option<String>,
     pub product: Option<String>,

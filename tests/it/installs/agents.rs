@@ -36,7 +36,7 @@ impl Rig {
         format!("muster_agent_{}", after(&text, "muster_agent_"))
     }
 
-    async fn agent_reports(&self, credential: &str, facts: &Facts) -> (StatusCode, Value) {
+    pub(super) async fn agent_reports(&self, credential: &str, facts: &Facts) -> (StatusCode, Value) {
         let (status, text) = self.post(FACTS, credential, serde_json::to_vec(facts).unwrap()).await;
         (status, serde_json::from_str(&text).unwrap())
     }
@@ -71,7 +71,7 @@ impl Rig {
 }
 
 /// What the installed system says of itself.
-fn installed() -> Facts {
+pub(super) fn installed() -> Facts {
     let mut facts = facts();
     facts.hostname = Some("web1".into());
     facts.os = Some(Os {

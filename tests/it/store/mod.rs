@@ -6,6 +6,8 @@ mod hosts;
 mod installs;
 mod leases;
 mod measure;
+mod measure_agents;
+mod metrics;
 mod people;
 mod plans;
 mod rules;
@@ -39,7 +41,8 @@ async fn an_empty_database_says_what_it_lacks() {
             "m20261124_000004_rules",
             "m20261124_000005_agents",
             "m20261125_000006_one_install_at_a_time",
-            "m20261125_000007_search"
+            "m20261125_000007_search",
+            "m20261125_000008_metrics"
         ]
     );
     assert_eq!(store.migrate().await.expect("applies"), pending);

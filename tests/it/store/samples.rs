@@ -28,6 +28,7 @@ pub(crate) fn host(n: u16) -> Host {
         created_at: at(0),
         last_seen_at: at(i64::from(n)),
         reported_at: None,
+        heard_at: None,
         address: Some(Ipv4Addr::new(10, 77, 0, n.to_be_bytes()[1]).into()),
         summary: Summary::default(),
         boot_verdict: None,
