@@ -26,6 +26,7 @@ use muster::{
     },
     provision::{Catalog, answers::Answers, install::Installs, rules::Rules},
     render::answer::Library,
+    search::parse,
     store::{FactsSaved, HostQuery, Install, InstallLog, Store, Write},
 };
 use muster_facts::MacAddr;
@@ -320,7 +321,7 @@ impl Site {
     /// Enters what a host has measured in a day, and when others were heard; gives that host.
     pub(crate) async fn measured_host(&self) -> HostId {
         let query = HostQuery {
-            text: Some(hardware::mac(1, 0).to_string()),
+            search: Some(parse(&format!("mac:{}", hardware::mac(1, 0))).unwrap().at(Utc::now())),
             limit: 1,
             ..HostQuery::default()
         };
