@@ -108,6 +108,7 @@ async fn what_hosts_are_is_searched_by_their_columns() {
             last_used_at: None,
             revoked_at: None,
             revoked_by: None,
+            acknowledged: 0,
         });
         store.writer().commit(vec![credential]).await.expect("committed");
 
