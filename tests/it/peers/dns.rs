@@ -12,7 +12,7 @@ fn named_accepts_the_zones() {
     let server = Server::start();
     server.host("ns1", "52:54:00:77:00:01", "10.77.0.1/24", &[]);
     server.host("web1", "52:54:00:77:00:02", "10.77.0.20/24", &[]);
-    server.host("web_2", "52:54:00:77:00:03", "10.77.0.21/24", &[]);
+    server.host("web-2", "52:54:00:77:00:03", "10.77.0.21/24", &[]);
     server.host("v6", "52:54:00:77:00:04", "2001:db8:7::20/64", &[]);
     for (zone, more) in [
         ("example.org", &[][..]),
