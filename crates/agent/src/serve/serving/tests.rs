@@ -251,7 +251,7 @@ fn more_than_a_day_keeps_the_last_day() {
     let numbers: Vec<u64> = world.ledger.iter().map(|(number, _)| *number).collect();
     let gap = numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
     assert_eq!(gap, 1, "the oldest are missing, and nothing else");
-    assert!(numbers.len() > 1440 + 4 * 60, "{}", numbers.len());
+    assert!(numbers.len() > 1440 + 220, "{}", numbers.len());
     assert!(world.ledger.iter().all(|(number, at)| number == at));
 }
 
