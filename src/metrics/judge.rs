@@ -9,7 +9,7 @@ use super::{Faults, Kind, SeriesName};
 /// Of one kind of thing: file systems, disks, interfaces, sensors.
 const MOST_OF_A_KIND: usize = 128;
 /// Longest name of one of them, bytes.
-const LONGEST_NAME: usize = 120;
+const LONGEST_NAME: usize = 128;
 /// A share that was worked out from two counters may miss its bounds by this much; it is put right.
 const ROUNDING: f64 = 0.05;
 /// Names of failed units that are kept.

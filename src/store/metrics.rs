@@ -36,7 +36,7 @@ pub struct AgentHeard {
     pub at: DateTime<Utc>,
     /// From where.
     pub address: IpAddr,
-    /// SHA-256 of its credential, and the highest number of a sample that is committed with this.
+    /// SHA-256 of its credential, which was used now, and the highest number of a sample that is committed with this.
     pub acknowledged: Option<([u8; 32], u64)>,
     /// When its samples were measured, and the samples, packed.
     pub samples: Vec<(i64, Vec<u8>)>,
@@ -300,6 +300,7 @@ pub(super) async fn write_heard(connection: &impl ConnectionTrait, heard: Vec<Ag
         if let Some((hash, number)) = one.acknowledged {
             agent_credential::Entity::update_many()
                 .col_expr(agent_credential::Column::Acknowledged, Expr::value(signed(number)))
+                .col_expr(agent_credential::Column::LastUsedAt, Expr::value(one.at))
                 .filter(agent_credential::Column::Hash.eq(hex::encode(hash)))
                 .filter(agent_credential::Column::Acknowledged.lt(signed(number)))
                 .exec(connection)

@@ -56,7 +56,6 @@ impl Agents {
         } else {
             take(report, now.timestamp())
         };
-        self.used(agent);
         let heard = AgentHeard {
             host: agent.host,
             at: now,
