@@ -1,11 +1,10 @@
 use chrono::{DateTime, Utc};
-use migration::{Migrator, MigratorTrait};
 use muster::{
     install::{InstallId, Outcome, Planned, Progress},
     inventory::{HostId, State, new_id},
     store::{Install, Store, StoreError, Write},
 };
-use sea_orm::Database;
+use sea_orm::{ConnectionTrait, Database};
 
 use super::{
     databases::{for_each_database, on_postgres},
@@ -129,9 +128,14 @@ async fn doubles_in_an_old_ledger_end_before_the_database_forbids_them() {
 }
 
 async fn doubles_end(store: Store, url: String) {
-    // The ledger as it was before this change.
+    // The ledger as it was before this change; what came after it is left, as what writes needs it.
     let old = Database::connect(&url).await.expect("opens");
-    Migrator::down(&old, Some(1)).await.expect("goes back");
+    for undone in [
+        "DROP INDEX idx_install_open_host",
+        "DELETE FROM seaql_migrations WHERE version = 'm20261125_000006_one_install_at_a_time'",
+    ] {
+        old.execute_unprepared(undone).await.expect("goes back");
+    }
     let (doubled, single) = (host(1), host(2));
     let made = vec![created(&doubled), created(&single)];
     store.writer().commit(made).await.expect("made");

@@ -359,9 +359,9 @@ fn a_newer_token_replaces_a_credential_that_is_not_known_any_more() {
 fn taking(asked: &Asked) -> (u16, String) {
     let (status, answer) = willing(asked);
     let acknowledged = numbers(asked).last().copied().unwrap_or(0);
-    if asked.line != "POST /agent/v1/heartbeat" || acknowledged == 3 {
+    if asked.line != "POST /agent/v1/heartbeat" || acknowledged >= 3 {
         // The third is lost on its way back.
-        return (if acknowledged == 3 { 503 } else { status }, answer);
+        return (if acknowledged >= 3 { 503 } else { status }, answer);
     }
     (
         status,
@@ -393,7 +393,7 @@ fn samples_go_with_signs_of_life_and_their_numbers_outlive_the_process() {
     let state = machine.path("var/lib/muster-agent/samples");
     assert_eq!(fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o600);
     let third = asked.iter().find(|one| numbers(one).contains(&3)).unwrap();
-    assert_eq!(numbers(&third), [3]);
+    assert_eq!(numbers(&third).last(), Some(&3));
     // SIGKILL, before or after the answer is read: the third was not acknowledged, and comes again under its number.
     drop(agent);
     let _agent = machine.serve();
@@ -401,7 +401,7 @@ fn samples_go_with_signs_of_life_and_their_numbers_outlive_the_process() {
         .iter()
         .find(|one| !numbers(one).is_empty() && one.line.ends_with("heartbeat"))
         .unwrap();
-    assert_eq!(numbers(&again)[0], 3);
+    assert!(numbers(&again).contains(&3), "{:?}", numbers(&again));
 }
 
 #[test]
