@@ -235,7 +235,7 @@ mod tests {
         let list = list("vendor", counts);
         assert_eq!((list.bars.len(), list.others), (BARS, 1 + 2 + 3 + 4));
         assert_eq!((list.bars[0].count, list.bars[0].width), (12, 1000));
-        assert_eq!(list.bars[0].address.as_deref(), Some("/hosts?q=maker%2012"));
+        assert_eq!(list.bars[0].address.as_deref(), Some("/hosts?q=%22maker%2012%22"));
         assert_eq!(width(1, 1_000_000), 4, "what is there is seen");
     }
 

@@ -175,13 +175,27 @@ mod tests {
     }
 
     #[test]
+    fn what_something_on_the_way_refuses_costs_no_sample() {
+        let (_folder, mut delivery) = delivery(3);
+        delivery.next();
+        let refusal = ReportError::Refused {
+            status: 400,
+            code: String::new(),
+            detail: "a plain HTTP request was sent to an HTTPS port".to_owned(),
+            retry_after: None,
+        };
+        assert_eq!(delivery.failed(&refusal), None);
+        assert_eq!(delivery.samples.lock().len(), 3);
+    }
+
+    #[test]
     fn one_sample_that_the_server_will_not_take_costs_itself_alone() {
         let (_folder, mut delivery) = delivery(100);
         delivery.next();
         delivery.answered(Some(1));
         let refusal = ReportError::Refused {
             status: 422,
-            code: String::new(),
+            code: "metrics_malformed".to_owned(),
             detail: "sample 50".to_owned(),
             retry_after: None,
         };
