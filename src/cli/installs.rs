@@ -248,6 +248,8 @@ async fn granted(store: &Store, wanted: Wanted, which: &str, done: &str, json: b
         Granted::Refused(why) => return refused(why, "`muster install list` shows what runs"),
         Granted::Type(word) => {
             let why = "there may be a system on its disks, and it would be lost".to_owned();
+            // A serial number is what a machine says: it is quoted for the shell it is pasted into.
+            let word = word.replace('\'', r"'\''");
             return refused(why, &format!("to go on add --name '{word}'"));
         }
     };

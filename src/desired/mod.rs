@@ -33,7 +33,7 @@ pub use parts::{Part, PartKind};
 pub use shape::GIVEN_NAMES;
 pub use standing::{check_network, check_standing};
 pub use text::{kernel_line, options, split_words};
-pub use values::{INHERIT, NONE, Values, is_secret};
+pub use values::{INHERIT, NONE, SET, Values, is_secret};
 
 /// The known word nearest to `word`, when one is near enough to be meant.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

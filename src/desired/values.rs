@@ -17,7 +17,7 @@ pub const NONE: &str = "<<none>>";
 const LARGEST: usize = 256 * 1024;
 
 /// What is shown in place of a secret.
-const SET: &str = "(set)";
+pub const SET: &str = "(set)";
 
 /// One layer's desired values. Every document that exists has been checked, or was read from the ledger.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -234,8 +234,9 @@ pub(super) fn shown(document: &Map<String, Value>) -> Map<String, Value> {
 fn hide(key: &str, value: &mut Value) {
     match value {
         Value::Null | Value::Bool(_) => {}
-        Value::Object(map) => map.iter_mut().for_each(|(key, value)| hide(key, value)),
+        // What is called a secret is one as a whole, whatever lies below it.
         _ if is_secret(key) => *value = SET.into(),
+        Value::Object(map) => map.iter_mut().for_each(|(key, value)| hide(key, value)),
         Value::Array(items) => items.iter_mut().for_each(|item| hide(key, item)),
         Value::String(text) => {
             if let Some(hidden) = without_password(text) {
@@ -367,7 +368,7 @@ mod tests {
     #[test]
     fn secrets_by_name_and_in_urls_are_hidden_and_kept() {
         let values = check(&json!({
-            "vars": {"db_password": "hunter2", "Api_Token": {"a": ["x1y2"]}, "role": "db"},
+            "vars": {"db_password": "hunter2", "app": {"secrets": {"db": "hunter2"}}, "Api_Token": {"a": ["x1y2"]}, "role": "db"},
             "proxy": "http://bob:pw@proxy:3128/", "repos": {"own": {"url": "https://bob:pw@mirror/x"}},
         }))
         .expect("well");

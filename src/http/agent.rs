@@ -170,6 +170,9 @@ async fn facts(
 ) -> Result<Json<AgentAnswer>, Problem> {
     let Admitted { agent, client, .. } = admitted;
     let body = body.map_err(|rejection| {
+        if rejection.status() != StatusCode::PAYLOAD_TOO_LARGE {
+            return Problem::new(rejection.status(), "body_unread", "the report broke off; send it again");
+        }
         let why = format!("a facts document has at most {MAX_FACTS_BYTES} bytes");
         state.agents.facts_refused(&agent, client, "facts_too_large", &why);
         Problem::new(rejection.status(), "facts_too_large", why)

@@ -199,18 +199,21 @@ impl Metrics {
         self.add_up(now).await?;
         let before = metrics::settled_before(now);
         let mut kept = Keeping::default();
+        // What fails for one host is no reason to leave the others and what is old.
+        let mut failed = None;
         for host in self.store.hosts_with_tail(before).await? {
             match self.lay(host, before).await {
                 // Another server was quicker, or the host is gone: what is left is there the next time.
                 Err(MetricsError::Store(StoreError::Overtaken)) => {}
-                done => {
-                    done?;
-                    kept.laid += 1;
+                Ok(()) => kept.laid += 1,
+                Err(error) => {
+                    tracing::warn!(%host, %error, "what a host measured cannot be laid into blocks");
+                    failed.get_or_insert(error);
                 }
             }
         }
         kept.deleted = self.store.trim_metrics(now).await?;
-        Ok(kept)
+        failed.map_or(Ok(kept), Err)
     }
 
     /// Lays what has arrived of a host into blocks.

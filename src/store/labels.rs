@@ -98,7 +98,12 @@ impl Store {
             after = Some(last.host);
             let mut labels = Vec::new();
             for plan in plans {
-                labels.extend(rows(&HostPlan::try_from(plan)?));
+                let host = plan.host;
+                // One that cannot be read must not keep the server from starting: its host is not found by it.
+                match HostPlan::try_from(plan) {
+                    Ok(plan) => labels.extend(rows(&plan)),
+                    Err(error) => tracing::warn!(%host, %error, "a plan cannot be searched"),
+                }
             }
             insert(&transaction, labels, Some(OnConflict::new().do_nothing().to_owned())).await?;
         }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{
     Store, StoreError,
     entity::{agent_credential, host, host_services, metric_block, metric_fleet, metric_tail},
+    labels::address_key,
     row::{set, signed},
     write::insert,
 };
@@ -288,24 +289,31 @@ fn unpack(table: &'static str, data: &[u8]) -> Result<Block, StoreError> {
 pub(super) async fn write_heard(connection: &impl ConnectionTrait, heard: Vec<AgentHeard>) -> Result<(), StoreError> {
     let mut rows = Vec::new();
     for one in heard {
+        if let Some((hash, number)) = one.acknowledged {
+            let taken = agent_credential::Entity::update_many()
+                .col_expr(agent_credential::Column::Acknowledged, Expr::value(signed(number)))
+                .col_expr(agent_credential::Column::LastUsedAt, Expr::value(one.at))
+                .filter(agent_credential::Column::Hash.eq(hex::encode(hash)))
+                .filter(agent_credential::Column::Acknowledged.lt(signed(number)))
+                .filter(agent_credential::Column::RevokedAt.is_null())
+                .exec(connection)
+                .await?;
+            // Another server took the same report, or the credential ended meanwhile: nothing is kept twice, or of one
+            // that speaks no more.
+            if taken.rows_affected == 0 {
+                continue;
+            }
+        }
         let newer = host::Column::HeardAt.is_null().or(host::Column::HeardAt.lt(one.at));
         host::Entity::update_many()
             .col_expr(host::Column::HeardAt, Expr::value(one.at))
             .col_expr(host::Column::LastSeenAt, Expr::value(one.at))
             .col_expr(host::Column::Address, Expr::value(one.address.to_string()))
+            .col_expr(host::Column::AddressKey, Expr::value(address_key(one.address)))
             .filter(host::Column::Id.eq(one.host.0))
             .filter(newer)
             .exec(connection)
             .await?;
-        if let Some((hash, number)) = one.acknowledged {
-            agent_credential::Entity::update_many()
-                .col_expr(agent_credential::Column::Acknowledged, Expr::value(signed(number)))
-                .col_expr(agent_credential::Column::LastUsedAt, Expr::value(one.at))
-                .filter(agent_credential::Column::Hash.eq(hex::encode(hash)))
-                .filter(agent_credential::Column::Acknowledged.lt(signed(number)))
-                .exec(connection)
-                .await?;
-        }
         if let Some(services) = one.services {
             let services =
                 serde_json::to_value(services).map_err(|error| StoreError::unreadable("host_services", error))?;

@@ -163,6 +163,11 @@ fn state_bar(state: State, count: u64, of: u64) -> Bar {
     }
 }
 
+/// A text as one word of a search, whatever a machine wrote in it.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 fn list(key: &'static str, counts: BTreeMap<String, u64>) -> List {
     let mut counts: Vec<(String, u64)> = counts.into_iter().collect();
     counts.sort_by(|(a, many), (b, more)| more.cmp(many).then_with(|| a.cmp(b)));
@@ -170,7 +175,7 @@ fn list(key: &'static str, counts: BTreeMap<String, u64>) -> List {
     let most = counts.first().map_or(0, |(_, count)| *count);
     let bars = counts.into_iter().take(BARS).map(|(name, count)| Bar {
         key: None,
-        address: (key != "profile").then(|| format!("/hosts?q={}", url_text(&name))),
+        address: (key != "profile").then(|| format!("/hosts?q={}", url_text(&quoted(&name)))),
         width: width(count, most),
         name: Some(name),
         count,
@@ -230,7 +235,7 @@ mod tests {
         let list = list("vendor", counts);
         assert_eq!((list.bars.len(), list.others), (BARS, 1 + 2 + 3 + 4));
         assert_eq!((list.bars[0].count, list.bars[0].width), (12, 1000));
-        assert_eq!(list.bars[0].address.as_deref(), Some("/hosts?q=maker%2012"));
+        assert_eq!(list.bars[0].address.as_deref(), Some("/hosts?q=%22maker%2012%22"));
         assert_eq!(width(1, 1_000_000), 4, "what is there is seen");
     }
 

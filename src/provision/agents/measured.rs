@@ -143,7 +143,10 @@ fn take(report: Report, now: i64) -> Taken {
             continue;
         };
         let judged = metrics::judge(&numbered.sample, &format!("samples[{place}]"), &mut faults);
+        let nothing = judged.values.is_empty();
         match Block::sample(time.at, judged.values).pack() {
+            // Nothing was measured: a row without a value would never be laid anywhere.
+            _ if nothing => {}
             Ok(packed) => samples.push((time.at, packed)),
             Err(broken) => faults.add(format!("samples[{place}]"), broken),
         }

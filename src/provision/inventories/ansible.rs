@@ -50,18 +50,13 @@ fn groups_of(host: &Listed) -> Vec<String> {
     groups
 }
 
-/// A name that Ansible takes for a group: letters, digits and `_`.
+/// A name that Ansible takes for a group: letters of any language, digits and `_`. Nothing is left out but full stops at
+/// the end, so that `c` and `c++` stay two.
 fn group(kind: &str, name: &str) -> String {
-    let plain = name
-        .trim_matches(|letter: char| !letter.is_alphanumeric())
+    let plain = name.trim_end_matches('.').to_lowercase();
+    let plain = plain
         .chars()
-        .map(|letter| {
-            if letter.is_ascii_alphanumeric() {
-                letter.to_ascii_lowercase()
-            } else {
-                '_'
-            }
-        });
+        .map(|letter| if letter.is_alphanumeric() { letter } else { '_' });
     format!("{kind}_{}", plain.collect::<String>())
 }
 
@@ -134,6 +129,12 @@ fn data(value: Value) -> Value {
 mod tests {
     use super::*;
     use crate::provision::inventories::listed::samples::listed;
+
+    #[test]
+    fn different_names_are_different_groups() {
+        let names = ["北京", "上海", "c", "c++", "Dell Inc."].map(|name| group("site", name));
+        assert_eq!(names, ["site_北京", "site_上海", "site_c", "site_c__", "site_dell_inc"]);
+    }
 
     #[test]
     fn hosts_are_in_the_groups_of_what_they_are() {

@@ -5,10 +5,31 @@ use muster_facts::MacAddr;
 use serde_json::{Map, Value};
 
 use crate::{
-    desired::{is_secret, site_of},
+    desired::{SET, is_secret, site_of},
     inventory::Host,
     provision::{FoundHost, catalog::label},
 };
+
+/// Takes out what is called a secret, and addresses with a password, at any depth: who receives an inventory would use
+/// the words that stand for them.
+fn drop_secrets(values: &mut Map<String, Value>) {
+    values.retain(|name, value| !is_secret(name) && !hides(value));
+    for value in values.values_mut() {
+        match value {
+            Value::Object(below) => drop_secrets(below),
+            Value::Array(items) => {
+                items.retain(|item| !hides(item));
+                items.iter_mut().filter_map(Value::as_object_mut).for_each(drop_secrets);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether something was hidden in a text.
+fn hides(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.contains(SET))
+}
 
 /// A host as inventories have it.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +111,7 @@ impl From<FoundHost> for Listed {
             .and_then(Value::as_object)
             .cloned()
             .unwrap_or_default();
-        vars.retain(|name, _| !is_secret(name));
+        drop_secrets(&mut vars);
         let mut addresses = planned_addresses(&values);
         if addresses.is_empty() {
             addresses.extend(desired.host.address);
@@ -204,6 +225,19 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         assert_eq!(found, ["10.0.0.5", "2001:db8::5", "10.9.0.5"]);
+    }
+
+    #[test]
+    fn secrets_are_left_out_at_any_depth() {
+        let mut vars = json!({
+            "db": {"user": "app", "password": "(set)", "hosts": [{"token": "(set)", "name": "a"}]},
+            "urls": ["http://a/", "http://app:(set)@b/"], "api_token": "(set)", "plain": "text",
+        });
+        drop_secrets(vars.as_object_mut().unwrap());
+        let left = json!({
+            "db": {"user": "app", "hosts": [{"name": "a"}]}, "urls": ["http://a/"], "plain": "text",
+        });
+        assert_eq!(vars, left);
     }
 
     #[test]

@@ -37,9 +37,9 @@
   function writer(unit) { return units[unit] || function (value) { return plain.format(value); }; }
 
   // --- times ---------------------------------------------------------------------------------------------------------
-  var clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hour12: false });
+  var clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   var day = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
-  var whole = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false });
+  var whole = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   function axisTimes(plot, times) {
     var before = "";
     return times.map(function (time) {

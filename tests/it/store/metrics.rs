@@ -3,6 +3,7 @@
 use muster::{
     inventory::{Health, State},
     metrics::{Block, Kind, SeriesName, Step},
+    search::parse,
     store::{AgentCredential, AgentHeard, HostQuery, KeptBlock, MetricsLaid, Services, StoreError, Write},
 };
 
@@ -24,7 +25,7 @@ fn heard(host: muster::inventory::HostId, seconds: i64, number: u64, times: &[i6
         host,
         at: at(seconds),
         address: [10, 77, 0, 9].into(),
-        acknowledged: Some((HASH, number)),
+        acknowledged: (number > 0).then_some((HASH, number)),
         samples: times.iter().map(|at| packed(*at)).collect(),
         services: Some(Services {
             failed_units: None,
@@ -68,6 +69,25 @@ async fn signs_of_life_and_samples_are_kept_together() {
         assert_eq!((row.heard_at, row.last_seen_at), (Some(at(120)), at(120)));
         let credential = store.agent_credential(&HASH).await.unwrap().unwrap();
         assert_eq!(credential.acknowledged, 3);
+        // What another server took is not taken again, at whatever time, nor what comes after the credential's end.
+        writer
+            .commit(vec![heard(machine.id, 150, 3, &[START + 121])])
+            .await
+            .unwrap();
+        let here = parse("ip:10.77.0.9").unwrap().at(at(150));
+        let query = HostQuery {
+            search: Some(here),
+            limit: 1,
+            ..HostQuery::default()
+        };
+        let found = store.hosts(&query).await.unwrap();
+        assert_eq!(
+            found.hosts[0].heard_at,
+            Some(at(120)),
+            "found by the address it was heard from"
+        );
+        let kept = store.metric_tail(machine.id, 0, i64::MAX).await.unwrap();
+        assert_eq!(kept.times(), [START, START + 60, START + 120]);
         let (_, services) = store.services(machine.id).await.unwrap().unwrap();
         assert_eq!((services.failed_units, services.listening.len()), (None, 1));
 

@@ -23,6 +23,10 @@ pub struct Beat {
     pub samples: Vec<Box<RawValue>>,
     /// Samples that were thrown away since the last one that was acknowledged.
     pub dropped: u64,
+    /// The machine's time of day when this is sent, seconds since the Unix epoch: the server puts right what a wrong clock
+    /// says of the samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_unix_s: Option<u64>,
 }
 
 /// The server's answer to a report and to a sign of life.

@@ -1,6 +1,7 @@
 //! Which samples go with which sign of life, and what the server's answer does to them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::queue::Queue;
 use crate::report::{Beat, ReportError};
@@ -37,6 +38,9 @@ pub(super) struct Delivery {
     sent: (usize, u64),
 }
 
+/// The server's words for samples that it will never take.
+const REFUSED_BY_CONTENT: [&str; 2] = ["metrics_malformed", "metrics_too_large"];
+
 impl Delivery {
     pub(super) const fn new(samples: Samples) -> Self {
         Self {
@@ -53,7 +57,12 @@ impl Delivery {
         let samples = queue.oldest(self.most, MOST_BYTES);
         let dropped = queue.dropped();
         self.sent = (samples.len(), dropped);
-        Beat { samples, dropped }
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH);
+        Beat {
+            samples,
+            dropped,
+            clock_unix_s: clock.ok().map(|since| since.as_secs()),
+        }
     }
 
     /// The server has all samples up to this number; one that takes none says nothing. Gives whether more are waiting that
@@ -77,12 +86,10 @@ impl Delivery {
     /// tried, and half of that, until the one sample is found that is to blame, which is thrown away. After any other
     /// failure, which `None` stands for, it is not known any more whether the server takes samples.
     pub(super) fn failed(&mut self, error: &ReportError) -> Option<Refused> {
+        // By the server's own words: what a proxy says of a request says nothing of the samples in it.
         let by_content = matches!(
             error,
-            ReportError::Refused {
-                status: 400 | 413 | 422,
-                ..
-            }
+            ReportError::Refused { code, .. } if REFUSED_BY_CONTENT.contains(&code.as_str())
         );
         match self.sent.0 {
             2.. if by_content => {
@@ -168,13 +175,27 @@ mod tests {
     }
 
     #[test]
+    fn what_something_on_the_way_refuses_costs_no_sample() {
+        let (_folder, mut delivery) = delivery(3);
+        delivery.next();
+        let refusal = ReportError::Refused {
+            status: 400,
+            code: String::new(),
+            detail: "a plain HTTP request was sent to an HTTPS port".to_owned(),
+            retry_after: None,
+        };
+        assert_eq!(delivery.failed(&refusal), None);
+        assert_eq!(delivery.samples.lock().len(), 3);
+    }
+
+    #[test]
     fn one_sample_that_the_server_will_not_take_costs_itself_alone() {
         let (_folder, mut delivery) = delivery(100);
         delivery.next();
         delivery.answered(Some(1));
         let refusal = ReportError::Refused {
             status: 422,
-            code: String::new(),
+            code: "metrics_malformed".to_owned(),
             detail: "sample 50".to_owned(),
             retry_after: None,
         };
